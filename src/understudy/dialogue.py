@@ -1,0 +1,44 @@
+"""Whose turn it is and when a dialogue ends: the one place where turn logic lives (no I/O, no models)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from understudy.tasks.base import TaskFamily
+from understudy.types import Dialogue, Message, Role, Task
+
+OUT_OF_TURNS = "turns"
+
+Turns = Generator[tuple[Role, tuple[Message, ...]], Message, Dialogue]
+"""Yields whose turn it is and what was said, is sent that side's message, returns the finished dialogue."""
+
+
+def dialogue(
+    family: TaskFamily, task: Task, person: str, *, so_far: tuple[Message, ...] = ()
+) -> Turns:
+    """One dialogue, turn by turn, from its opening (or from a logged prefix).
+
+    The dialogue is over when a side ends it, when the family says so, or after `family.max_agent_turns` agent messages.
+
+    Raises:
+        ValueError: if the message sent is not of the side that was asked.
+    """
+    messages = so_far
+    turn: Role = task.opener if not messages else _other(messages[-1].role)
+    while True:
+        message = yield turn, messages
+        if message.role != turn:
+            raise ValueError(f"asked the {turn}, was sent a message of the {message.role}")
+        messages = (*messages, message)
+        ending = family.ending(task, messages)
+        if ending is None and message.end:
+            ending = f"{message.role} ended"
+        if ending is None and sum(m.role == "agent" for m in messages) >= family.max_agent_turns:
+            ending = OUT_OF_TURNS
+        if ending is not None:
+            return Dialogue(task, person, messages, family.outcome(task, messages, ending))
+        turn = _other(turn)
+
+
+def _other(role: Role) -> Role:
+    return "user" if role == "agent" else "agent"

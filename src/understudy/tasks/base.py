@@ -1,0 +1,90 @@
+"""What a task family is: tasks, endings, rewards, and (where the users are known) the users' exact behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from understudy.tasks.population import Population, ReplyDistribution
+from understudy.types import Message, Outcome, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One occasion on which a user could contradict its goal or what was said, and whether it did.
+
+    Attributes:
+        kind: names the contradiction in words for the coherence table, for example `approves a wrong draft`.
+        violated: whether the user did it.
+    """
+
+    kind: str
+    violated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FinalAct:
+    """A logged agent message that ends the matter, so that the log determines the reward of its content.
+
+    Attributes:
+        position: index of the agent's message in the dialogue.
+        forced: the words that fix the act (`final answer :`); only what follows is sampled and trained.
+    """
+
+    position: int
+    forced: str
+
+
+class TaskFamily(Protocol):
+    """One kind of task. Everything is a pure function of its arguments; randomness comes from the given stream."""
+
+    name: str
+    """Key in `FAMILIES`, used on the command line."""
+    summary: str
+    """One sentence for `--help` and the report: what the user wants, what the agent does, what the reward is."""
+    reward_name: str
+    """For tables and axes, with its unit, for example `accuracy` or `points / 10`."""
+    reward_max: float
+    max_agent_turns: int
+    """H: the dialogue is over after this many agent messages."""
+
+    def sample_task(self, rng: np.random.Generator, id: str) -> Task:
+        """Draw a task g ~ rho."""
+        ...
+
+    def ending(self, task: Task, messages: Sequence[Message]) -> str | None:
+        """Why the dialogue is over after its last message, or None. `max_agent_turns` is enforced by the caller."""
+        ...
+
+    def outcome(self, task: Task, messages: Sequence[Message], ending: str) -> Outcome:
+        """The reward of a finished dialogue, a function of the goal and of what was said alone."""
+        ...
+
+    def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
+        """The logged agent message that the static arm may train on, or None if the log determines nothing."""
+        ...
+
+    def final_act_reward(self, task: Task, messages: Sequence[Message], position: int, text: str) -> float | None:
+        """Reward of writing `text` in place of `messages[position]`; None where the log does not determine it."""
+        ...
+
+    def coherence(self, task: Task, messages: Sequence[Message]) -> list[Check]:
+        """Every occasion for a contradiction by the user in this dialogue (empty where it cannot be told)."""
+        ...
+
+
+class KnownUserFamily(TaskFamily, Protocol):
+    """A family whose real users are a programme, so that every measurement can be checked against the truth."""
+
+    population: Population
+
+    def prompted_reply(self, task: Task, messages: Sequence[Message]) -> ReplyDistribution:
+        """The stand-in for a prompted LLM user at full severity: its failings are designed in (see docs/tasks.md)."""
+        ...
+
+    def script(self, task: Task, messages: Sequence[Message], rng: np.random.Generator) -> Message:
+        """The imperfect agent that wrote the logs; it reads `task.agent_prompt` and the messages, never the goal."""
+        ...
