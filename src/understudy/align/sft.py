@@ -1,0 +1,130 @@
+"""Supervised fine-tuning of one side on logged dialogues: the agent's base, or (roles reversed) the aligned user."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+
+from understudy.config import SFTConfig
+from understudy.errors import LogError
+from understudy.models.chat import ChatFormat
+from understudy.models.likelihood import Example, batches_by_length, mean_nll, token_logprobs
+from understudy.models.load import ChatModel, default_device
+from understudy.runs import stream
+from understudy.types import Dialogue, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one pass over the logs gave: mean NLL in nats per token of the trained side."""
+
+    epoch: int
+    train_nll: float
+    validation_nll: float
+
+    def record(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def texts_of(dialogues: Sequence[Dialogue], side: Role) -> Iterator[str]:
+    """Everything that a model of this side will read or write: what its tokenizer is trained on."""
+    for dialogue in dialogues:
+        yield dialogue.task.prompt(side)
+        yield from (message.text for message in dialogue.messages)
+
+
+def examples_of(dialogues: Sequence[Dialogue], chat: ChatFormat) -> list[Example]:
+    """Each dialogue in the view of the chat format's side; the loss mask holds that side's words and ends alone."""
+    return [Example(*chat.dialogue(d.task.prompt(chat.side), d.messages)) for d in dialogues]
+
+
+def validation_split(
+    dialogues: Sequence[Dialogue], share: float, seed: int
+) -> tuple[list[Dialogue], list[Dialogue]]:
+    """Hold out a share of the persons, so that no person is on both sides.
+
+    Raises:
+        LogError: if either part would be empty.
+    """
+    persons = sorted({d.person for d in dialogues})
+    held = set(stream(seed, "validation").permutation(persons)[: max(1, round(share * len(persons)))].tolist())
+    train = [d for d in dialogues if d.person not in held]
+    validation = [d for d in dialogues if d.person in held]
+    if not train or not validation:
+        raise LogError(
+            f"{len(dialogues)} dialogues of {len(persons)} persons are too few to hold some persons out",
+            fix="give more dialogues, or dialogues of more than one person",
+        )
+    return train, validation
+
+
+def fit(
+    chat_model: ChatModel,
+    side: Role,
+    train: Sequence[Dialogue],
+    validation: Sequence[Dialogue],
+    config: SFTConfig,
+    *,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> list[Epoch]:
+    """Fine-tune in place; the weights of the epoch with the lowest held-out NLL are kept.
+
+    Dialogues longer than the model's context are left out of training.
+
+    Returns:
+        One record per epoch run (fewer than `config.epochs` if the held-out NLL stopped falling for `config.patience`).
+    """
+    device = default_device()
+    model = chat_model.model.to(device)
+    chat = ChatFormat(chat_model.tokenizer, side)
+    limit = model.config.max_position_embeddings
+    pad = chat_model.tokenizer.pad_token_id
+    batches = batches_by_length(
+        [e for e in examples_of(train, chat) if len(e.ids) <= limit], config.batch_tokens, pad, device
+    )
+    held_out = batches_by_length(
+        [e for e in examples_of(validation, chat) if len(e.ids) <= limit], config.batch_tokens, pad, device
+    )
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+    )
+    total = config.epochs * len(batches)
+    warmup = max(1, round(config.warmup * total))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda i: min(1.0, (i + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, i / max(1, total)))),
+    )
+    best, best_weights = math.inf, copy.deepcopy(model.state_dict())
+    history: list[Epoch] = []
+    for epoch in range(config.epochs):
+        model.train()
+        nll, tokens = 0.0, 0
+        for index in stream(seed, "sft", str(epoch)).permutation(len(batches)):
+            batch = batches[index]
+            own = batch.mask.float()
+            weights = own + config.other_side_weight * ((batch.ids != pad) & ~batch.mask)
+            logp = token_logprobs(model, batch.ids)
+            loss = -(logp * weights).sum() / weights.sum()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            nll -= float((logp.detach() * own).sum())
+            tokens += int(own.sum())
+        validation_nll, _ = mean_nll(model, held_out)
+        history.append(Epoch(epoch, nll / max(1, tokens), validation_nll))
+        if on_epoch:
+            on_epoch(history[-1])
+        if validation_nll < best:
+            best, best_weights = validation_nll, copy.deepcopy(model.state_dict())
+        elif epoch - min(history, key=lambda e: e.validation_nll).epoch >= config.patience:
+            break
+    model.load_state_dict(best_weights)
+    model.eval()
+    return history

@@ -1,0 +1,184 @@
+"""The command line: one verb per stage of the work. Heavy imports happen inside the verbs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from understudy import __version__
+from understudy.errors import UnderstudyError
+
+app = typer.Typer(
+    name="understudy",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help=(
+        "Train conversational agents against simulated users that were proved against real ones.\n\n"
+        "Start with [bold]understudy demo[/bold]: logs of known users, an aligned user, agents trained in five arms, "
+        "every agent judged with the real users, and a report, in about three minutes on a laptop."
+    ),
+)
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Run folder: everything is written there.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out after it was stopped or killed.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes; each uses its share of the cores.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", help="Override a config key, for example --set rl.steps=20 (repeatable)."),
+]
+ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file; keys not given keep their defaults.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"understudy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Shared options."""
+
+
+@app.command()
+def demo(
+    out: Out = Path("runs/demo"),
+    task: Annotated[str, typer.Option(help="Task family with known users: elicit, edit or haggle.")] = "elicit",
+    seed: Annotated[int, typer.Option(help="Seed of everything: users, logs, models, training.")] = 0,
+    jobs: Jobs = 2,
+    resume: Resume = False,
+    overrides: Overrides = None,
+) -> None:
+    """The main job at small size: one task, one seed, every arm, a report. Its figures are illustrative.
+
+    Users that are exactly known talk with a scripted agent; a user model is aligned on these logs; agents are trained on
+    logged contexts (static), with a stand-in for a prompted LLM user (interactive), with the aligned user (calibrated) and
+    with the real users (oracle); all are judged with the real users.
+    """
+    _compare(
+        out, None, [f"families=[{task}]", f"seeds=[{seed}]", *(overrides or [])], preset="demo", jobs=jobs, resume=resume
+    )
+
+
+@app.command()
+def compare(
+    out: Out = Path("runs/compare"),
+    task: Annotated[
+        list[str] | None, typer.Option(help="Task family (repeatable): elicit, edit, haggle, negotiate. Default: the config's.")
+    ] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed (repeatable). Default: the config's.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the Deal or No Deal corpus, for `negotiate`.")] = None,
+    severity: Annotated[
+        bool, typer.Option("--severity", help="Also grade the prompted stand-in's failings: 0, 0.25, 0.5, 0.75 (and 1).")
+    ] = False,
+    logs: Annotated[
+        bool, typer.Option("--logs", help="Also align users on 100, 300 and 1,000 dialogues and train with them.")
+    ] = False,
+    preset: Annotated[str, typer.Option(help="full, small (smoke test) or demo.")] = "full",
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    jobs: Jobs = 2,
+    resume: Resume = False,
+) -> None:
+    """Every arm on several tasks and seeds, judged with real users, with intervals and a report.
+
+    Runs for hours; stop it at any moment and go on with --resume. One cell at a time: --task elicit --seed 0.
+    """
+    given = []
+    if task:
+        given.append(f"families=[{', '.join(task)}]")
+    if seed:
+        given.append(f"seeds=[{', '.join(map(str, seed))}]")
+    if data:
+        given.append(f"data={data}")
+    if severity:
+        given.append("severities=[0, 0.25, 0.5, 0.75, 1]")
+    if logs:
+        given.append("log_sizes=[100, 300, 1000]")
+    _compare(out, config, [*given, *(overrides or [])], preset=preset, jobs=jobs, resume=resume)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder, finished or not.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="HTML file. Default: report.html in the run folder.")] = None,
+) -> None:
+    """One self-contained HTML page from the files of a run, and the table in the terminal."""
+    from rich.console import Console
+
+    from understudy.report import build_report, print_summary, summarise
+
+    print_summary(summarise(run), Console())
+    typer.echo(f"report: {build_report(run, out)}")
+
+
+@app.command()
+def logs(
+    task: Annotated[str, typer.Argument(help="Task family with known users: elicit, edit or haggle.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="JSONL file in the OpenAI `messages` form.")],
+    dialogues: Annotated[int, typer.Option(min=1, help="How many dialogues.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of tasks, persons and words.")] = 0,
+) -> None:
+    """Dialogues of known users with the imperfect scripted agent, for reading and for trying things out."""
+    from understudy.pipeline.known_logs import known_logs
+
+    known_logs(task, out, dialogues, seed)
+    typer.echo(f"{dialogues} dialogues: {out}")
+
+
+@app.command()
+def config(
+    preset: Annotated[str, typer.Option(help="full, small or demo.")] = "full",
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+) -> None:
+    """Print the whole config as YAML, every default included, after checking it."""
+    from understudy.config import dump_config, load_config
+
+    typer.echo(dump_config(load_config(config, overrides or [], preset=preset)))
+
+
+def _compare(
+    out: Path, config: Path | None, overrides: list[str], *, preset: str, jobs: int, resume: bool
+) -> None:
+    from rich.console import Console
+
+    from understudy.config import load_config
+    from understudy.pipeline.plan import cells_of, stages_of
+    from understudy.report import build_report, print_summary, summarise
+    from understudy.runs import RunFolder
+    from understudy.scheduler import run_stages
+
+    loaded = load_config(config, overrides, preset=preset)
+    run = RunFolder.create(out, loaded, resume=resume)
+    run_stages(run, [stage for cell in cells_of(loaded) for stage in stages_of(cell)], jobs)
+    print_summary(summarise(out), Console())
+    typer.echo(f"report: {build_report(out)}")
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one message and exit code 2, Ctrl-C is 130, never a traceback for either."""
+    try:
+        app(standalone_mode=False)
+    except UnderstudyError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except typer.Exit as leave:
+        sys.exit(leave.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("stopped; go on with the same command and --resume", err=True)
+        sys.exit(130)
+    except Exception as error:
+        if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
+            error.show()
+            sys.exit(2)
+        raise

@@ -1,0 +1,36 @@
+"""What a run does: one frozen model per stage, read from presets, YAML files and overrides."""
+
+from understudy.config.load import PRESETS, Preset, check_names, config_from, dump_config, load_config
+from understudy.config.stages import (
+    ARMS,
+    Arm,
+    CompareConfig,
+    JudgeConfig,
+    LogsConfig,
+    ModelConfig,
+    RLConfig,
+    SamplingConfig,
+    SFTConfig,
+    StageConfig,
+    UnseenUserModelConfig,
+)
+
+__all__ = [
+    "ARMS",
+    "PRESETS",
+    "Arm",
+    "CompareConfig",
+    "JudgeConfig",
+    "LogsConfig",
+    "ModelConfig",
+    "Preset",
+    "RLConfig",
+    "SFTConfig",
+    "SamplingConfig",
+    "StageConfig",
+    "UnseenUserModelConfig",
+    "check_names",
+    "config_from",
+    "dump_config",
+    "load_config",
+]

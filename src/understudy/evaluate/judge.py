@@ -1,0 +1,82 @@
+"""Judge an agent with a user: fixed appointments, so that every agent meets the same people with the same tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from understudy.converse import Appointment, Conversations, converse
+from understudy.models.speaker import ModelSpeaker
+from understudy.results import Score
+from understudy.runs import stream, stream_seed
+from understudy.speaker import Speaker
+from understudy.stats import bootstrap_interval
+from understudy.tasks.base import TaskFamily
+
+
+def appointments(family: TaskFamily, count: int, seed: int, purpose: str) -> list[Appointment]:
+    """`count` tasks with persons of their own; another `purpose` gives other tasks, persons and dialogue seeds."""
+    result = []
+    for key in range(count):
+        name = f"{purpose}-{key}"
+        task = family.sample_task(stream(seed, "task", name), name)
+        result.append(Appointment(key, task, name, stream_seed(seed, "dialogue", name)))
+    return result
+
+
+def hold(
+    family: TaskFamily,
+    agent: ModelSpeaker,
+    user: Speaker,
+    meetings: Sequence[Appointment],
+    temperature: float,
+    *,
+    width: int,
+    on_finished: Callable[[int], None] | None = None,
+) -> Conversations:
+    """All dialogues of one agent with one user at one decoding temperature (0 is greedy)."""
+    agent.temperature = temperature
+    return converse(family, meetings, agent, user, width=width, on_finished=on_finished)
+
+
+def score(held: Conversations, temperature: float, seed: int) -> Score:
+    """Mean reward with a 95% bootstrap interval over dialogues; failed dialogues are left out and counted."""
+    dialogues = held.dialogues
+    rewards = np.array([d.outcome.reward for d in dialogues])
+    interval = bootstrap_interval(rewards, stream(seed, "bootstrap"))
+    endings: dict[str, int] = {}
+    details: dict[str, list[float]] = {}
+    for d in dialogues:
+        endings[d.outcome.ending] = endings.get(d.outcome.ending, 0) + 1
+        for name, value in d.outcome.details.items():
+            details.setdefault(name, []).append(value)
+    return Score(
+        temperature=temperature,
+        reward=interval.mean,
+        low=interval.low,
+        high=interval.high,
+        n=len(dialogues),
+        turns=float(np.mean([sum(m.role == "agent" for m in d.messages) for d in dialogues])),
+        walked_out_share=endings.get("left", 0) / len(dialogues),
+        failed=len(held.failures),
+        endings=endings,
+        details={name: float(np.mean(values)) for name, values in details.items()},
+    )
+
+
+def tune_temperature(
+    family: TaskFamily,
+    agent: ModelSpeaker,
+    user: Speaker,
+    meetings: Sequence[Appointment],
+    temperatures: Sequence[float],
+    *,
+    width: int,
+) -> tuple[float, dict[float, float]]:
+    """The temperature with the highest mean reward with the agent's own training user, and the mean at each."""
+    means = {}
+    for temperature in temperatures:
+        held = hold(family, agent, user, meetings, temperature, width=width)
+        means[temperature] = float(np.mean([d.outcome.reward for d in held.dialogues]))
+    return max(means, key=lambda t: means[t]), means

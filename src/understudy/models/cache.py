@@ -1,0 +1,85 @@
+"""Key-value caches of many dialogues at once, each at its own length, kept across turns."""
+
+from __future__ import annotations
+
+import torch
+from transformers import Cache, PreTrainedConfig
+
+_BLOCK = 32
+
+
+class RaggedCache(Cache):
+    """A cache whose rows have different lengths: row b writes the keys of its token at position p into column p + 1.
+
+    Column 0 takes what padding writes, so that a chunk can be padded on the left and no row disturbs its own history.
+    Works with any causal LM of transformers that takes `position_ids`, a four-dimensional mask and a `Cache`; models
+    with sliding-window or recurrent layers are not supported.
+    """
+
+    def __init__(self, keys: list[torch.Tensor], values: list[torch.Tensor]) -> None:
+        self.keys, self.values = keys, values
+        self.layers = []  # all storage is in `keys` and `values`
+        self._columns = torch.zeros(0, 0, dtype=torch.long)
+        self._rows = torch.zeros(0, 1, dtype=torch.long)
+        self._width = 0
+
+    @classmethod
+    def empty(
+        cls, config: PreTrainedConfig, rows: int, length: int, dtype: torch.dtype, device: torch.device
+    ) -> RaggedCache:
+        """Room for `rows` dialogues of up to `length` tokens."""
+        heads = config.num_key_value_heads
+        head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        shape = (rows, heads, length + 1, head_dim)
+        layers = range(config.num_hidden_layers)
+        return cls(
+            [torch.zeros(shape, dtype=dtype, device=device) for _ in layers],
+            [torch.zeros(shape, dtype=dtype, device=device) for _ in layers],
+        )
+
+    @property
+    def rows(self) -> int:
+        return self.keys[0].shape[0]
+
+    def select(self, rows: torch.Tensor, length: int) -> RaggedCache:
+        """A working copy of some rows, cut to `length` tokens."""
+        columns = length + 1
+        return RaggedCache([k[rows, :, :columns] for k in self.keys], [v[rows, :, :columns] for v in self.values])
+
+    def store(self, rows: torch.Tensor, work: RaggedCache) -> None:
+        """Write a working copy back."""
+        columns = work.keys[0].shape[2]
+        for mine, other in zip((*self.keys, *self.values), (*work.keys, *work.values), strict=True):
+            mine[rows, :, :columns] = other
+
+    def place(self, positions: torch.Tensor) -> torch.Tensor:
+        """Announce the positions of the next tokens.
+
+        Args:
+            positions: [B, n] position of each token in its row, -1 for padding.
+
+        Returns:
+            [B, 1, n, width] the attention mask, true where a token attends.
+        """
+        self._columns = positions + 1
+        longest = int(self._columns.max()) + 1
+        self._width = min(self.keys[0].shape[2], -(-longest // _BLOCK) * _BLOCK)
+        self._rows = torch.arange(positions.shape[0], device=positions.device)[:, None]
+        columns = torch.arange(self._width, device=positions.device)[None, None, None, :]
+        own = self._columns[:, None, :, None]
+        # Padding attends to its own column alone: attending to nothing would write NaN there.
+        return (columns <= own) & ((columns > 0) | (own == 0))
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: object, **kwargs: object
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        k, v = self.keys[layer_idx], self.values[layer_idx]
+        k[self._rows, :, self._columns] = key_states.transpose(1, 2).to(k.dtype)
+        v[self._rows, :, self._columns] = value_states.transpose(1, 2).to(v.dtype)
+        return k[:, :, : self._width], v[:, :, : self._width]
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        return self._width
+
+    def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
+        return self._width, 0

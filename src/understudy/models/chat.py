@@ -1,0 +1,135 @@
+"""Append-only chat rendering for either side: each new message adds tokens, nothing sampled is ever encoded again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from transformers import PreTrainedTokenizerBase
+
+from understudy.errors import ModelError
+from understudy.models.tiny import END_OF_DIALOGUE
+from understudy.types import Message, Role
+
+_PROBE = "xyzzy"
+
+
+@dataclass(frozen=True)
+class ChatFormat:
+    """What a chat template writes around a message, for a model that takes one side of the dialogue.
+
+    The model's own messages have the template's `assistant` role, the other side's the `user` role, and its prompt the
+    `system` role; on the user's side the roles are therefore reversed.
+
+    Raises:
+        ModelError: if the template is not append-only (rendering one more message changes what stood before).
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    side: Role
+
+    def __post_init__(self) -> None:
+        probe = [("system", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
+        for n in range(1, len(probe)):
+            shorter, longer = self._render(probe[:n]), self._render(probe[: n + 1])
+            if not longer.startswith(shorter):
+                raise ModelError(
+                    "the chat template is not append-only: a new message changes how earlier ones are written",
+                    where=str(self.tokenizer.name_or_path),
+                    fix="use a template that writes each message once and leaves history as it was",
+                )
+
+    def _render(self, messages: Sequence[tuple[str, str]], generate: bool = False) -> str:
+        text: str = self.tokenizer.apply_chat_template(
+            [{"role": role, "content": content, "end": False} for role, content in messages],
+            tokenize=False,
+            add_generation_prompt=generate,
+        )
+        return text
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    def _around(self, role: str) -> tuple[list[int], list[int]]:
+        history = [] if role == "system" else [("system", "a")]
+        before = self._render(history) if history else ""
+        added = self._render([*history, (role, _PROBE)])[len(before) :]
+        head, _, tail = added.partition(_PROBE)
+        return self._encode(head), self._encode(tail)
+
+    @cached_property
+    def _system(self) -> tuple[list[int], list[int]]:
+        return self._around("system")
+
+    @cached_property
+    def _other(self) -> tuple[list[int], list[int]]:
+        return self._around("user")
+
+    @cached_property
+    def _own(self) -> tuple[list[int], list[int]]:
+        return self._around("assistant")
+
+    @property
+    def opening(self) -> list[int]:
+        """What stands before the model's own words (the generation prompt)."""
+        return self._own[0]
+
+    @property
+    def end_of_turn(self) -> int:
+        """The token that ends the model's message and hands over the turn."""
+        return self._own[1][0]
+
+    @cached_property
+    def end_of_dialogue(self) -> int | None:
+        """The token that ends the model's message and the dialogue; None where the vocabulary has none."""
+        found = self.tokenizer.convert_tokens_to_ids(END_OF_DIALOGUE)
+        return found if isinstance(found, int) and found != self.tokenizer.unk_token_id else None
+
+    @property
+    def after_own(self) -> list[int]:
+        """What the template writes after the end-of-turn token of the model's own message."""
+        return self._own[1][1:]
+
+    def words(self, text: str) -> list[int]:
+        """The tokens of a message's words; text that looks like a special token stays text."""
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        return ids
+
+    def prompt(self, text: str) -> list[int]:
+        head, tail = self._system
+        return [*head, *self.words(text), *tail]
+
+    def other(self, message: Message) -> list[int]:
+        """The tokens of the other side's message."""
+        head, tail = self._other
+        return [*head, *self.words(message.text), *tail]
+
+    def own(self, message: Message) -> tuple[list[int], list[bool]]:
+        """Tokens of an own message from a log, with the loss mask: its words and the token that ends it."""
+        words = self.words(message.text)
+        stop = self.end_of_turn
+        if message.end and self.end_of_dialogue is not None:
+            stop = self.end_of_dialogue
+        ids = [*self.opening, *words, stop, *self.after_own]
+        mask = [False] * len(self.opening) + [True] * (len(words) + 1) + [False] * len(self.after_own)
+        return ids, mask
+
+    def dialogue(self, prompt: str, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
+        """A logged dialogue in this side's view: ids and loss mask, true on this side's own words and ends."""
+        ids = self.prompt(prompt)
+        mask = [False] * len(ids)
+        for message in messages:
+            if message.role == self.side:
+                new, sampled = self.own(message)
+            else:
+                new = self.other(message)
+                sampled = [False] * len(new)
+            ids += new
+            mask += sampled
+        return ids, mask
+
+    def text(self, ids: Sequence[int]) -> str:
+        decoded: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return decoded.strip()

@@ -1,0 +1,78 @@
+"""Batches of token records and the likelihood that a model gives them: shared by SFT, RL and perplexity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel
+
+from understudy.models.load import training_autocast
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A token sequence and the loss mask over it (true on the tokens that this side wrote)."""
+
+    ids: Sequence[int]
+    mask: Sequence[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Right-padded examples: `ids` [B, T] and the loss `mask` [B, T]; `indices` are their places in the list given."""
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+    indices: tuple[int, ...]
+
+
+def batches_by_length(examples: Sequence[Example], max_tokens: int, pad_id: int, device: torch.device) -> list[Batch]:
+    """Sort by length and cut into batches of at most `max_tokens` tokens, padding included (at least one example each)."""
+    order = sorted(range(len(examples)), key=lambda i: len(examples[i].ids))
+    result: list[Batch] = []
+    chosen: list[int] = []
+    for i in order:
+        if chosen and (len(chosen) + 1) * len(examples[i].ids) > max_tokens:
+            result.append(_pad(examples, chosen, pad_id, device))
+            chosen = []
+        chosen.append(i)
+    if chosen:
+        result.append(_pad(examples, chosen, pad_id, device))
+    return result
+
+
+def _pad(examples: Sequence[Example], chosen: Sequence[int], pad_id: int, device: torch.device) -> Batch:
+    longest = max(len(examples[i].ids) for i in chosen)
+    ids = torch.full((len(chosen), longest), pad_id)
+    mask = torch.zeros(len(chosen), longest, dtype=torch.bool)
+    for row, i in enumerate(chosen):
+        n = len(examples[i].ids)
+        ids[row, :n] = torch.as_tensor(examples[i].ids)
+        mask[row, :n] = torch.as_tensor(examples[i].mask)
+    return Batch(ids.to(device), mask.to(device), tuple(chosen))
+
+
+def token_logprobs(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
+    """log P(ids[:, t] | ids[:, :t]) as [B, T], 0 for the first token, in fp32.
+
+    Right padding needs no mask under causal attention; the caller leaves padding out of its loss.
+    """
+    with training_autocast():
+        logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+    logp = -torch.nn.functional.cross_entropy(logits.float().transpose(1, 2), ids[:, 1:], reduction="none")
+    return torch.nn.functional.pad(logp, (1, 0))
+
+
+@torch.no_grad()
+def mean_nll(model: PreTrainedModel, batches: Sequence[Batch]) -> tuple[float, int]:
+    """Mean negative log-likelihood in nats per masked token, and the number of those tokens."""
+    total, count = 0.0, 0
+    model.eval()
+    for batch in batches:
+        logp = token_logprobs(model, batch.ids)
+        total -= float((logp * batch.mask).sum())
+        count += int(batch.mask.sum())
+    return (total / count if count else math.nan), count

@@ -1,0 +1,147 @@
+"""Samples the next message of many dialogues at once, on caches that are kept across turns."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from understudy.models.attention import DECODING_ATTENTION
+from understudy.models.cache import RaggedCache
+from understudy.models.load import cache_dtype, default_device, sampling_dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Newly sampled tokens (the stop token included) and their log-probabilities as sampled.
+
+    Attributes:
+        stopped: whether a stop token came before the token limit.
+    """
+
+    ids: list[int]
+    logprobs: list[float]
+    stopped: bool
+
+
+class Sampler:
+    """Places for `width` dialogues of up to `max_length` tokens; each place keeps its keys and values until it is reused.
+
+    Sampling is by inversion of the cumulative distribution with uniforms that the caller gives, so that a dialogue's
+    words do not depend on which other dialogues share its batch.
+    """
+
+    def __init__(self, model: PreTrainedModel, width: int, max_length: int) -> None:
+        self.device, dtype = default_device(), sampling_dtype()
+        self.model = copy.deepcopy(model).to(device=self.device, dtype=dtype).eval().requires_grad_(False)
+        self.max_length = max_length
+        self.model.set_attn_implementation(DECODING_ATTENTION)
+        self.cache = RaggedCache.empty(self.model.config, width, max_length, cache_dtype(), self.device)
+        self.held = np.zeros(width, dtype=np.int64)
+
+    def load_weights(self, model: PreTrainedModel) -> None:
+        """Copy the weights of a model that has moved on in training; all places are forgotten."""
+        with torch.no_grad():
+            for mine, theirs in zip(self.model.parameters(), model.parameters(), strict=True):
+                mine.copy_(theirs)
+        self.held[:] = 0
+
+    def release(self, place: int) -> None:
+        self.held[place] = 0
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        places: Sequence[int],
+        new_ids: Sequence[Sequence[int]],
+        uniforms: np.ndarray,
+        *,
+        stops: Sequence[int],
+        temperature: float,
+    ) -> list[Sampled]:
+        """Feed each place its new tokens, then sample until a stop token.
+
+        Args:
+            places: [B] distinct places.
+            new_ids: [B] the tokens that each place has not seen yet, at least one each.
+            uniforms: [B, M] in [0, 1); M is the token limit of a message.
+            stops: tokens that end a message.
+            temperature: of the softmax; 0 takes the most probable token.
+        """
+        limit = uniforms.shape[1]
+        place_array = np.asarray(places)
+        fed = np.array([len(ids) for ids in new_ids])
+        chunk = int(fed.max())
+        start = self.held[place_array]
+        length = min(self.max_length, int((start + fed).max()) + limit)
+        order = torch.as_tensor(place_array, device=self.device)
+        whole = np.array_equal(place_array, np.arange(self.cache.rows))
+        work = self.cache if whole else self.cache.select(order, length)
+
+        tokens = np.zeros((len(places), chunk), dtype=np.int64)
+        for row, ids in enumerate(new_ids):
+            tokens[row, chunk - len(ids) :] = ids
+        offset = np.arange(chunk)[None, :] - (chunk - fed)[:, None]
+        positions = np.where(offset >= 0, start[:, None] + offset, -1)
+        logits = self._forward(work, tokens, positions)
+
+        ids_out: list[list[int]] = [[] for _ in places]
+        logprobs_out: list[list[float]] = [[] for _ in places]
+        stopped = np.zeros(len(places), dtype=bool)
+        noise = torch.as_tensor(uniforms, dtype=torch.float32, device=self.device)
+        rows = np.arange(len(places))  # the rows still being written, as indices into the arguments
+        inside = rows  # the same rows, as rows of `work`
+        for step in range(limit):
+            chosen, logp = _choose(logits, noise[torch.as_tensor(rows, device=self.device), step], temperature)
+            newest = chosen.cpu().numpy()
+            for row, token, lp in zip(rows, newest.tolist(), logp.tolist(), strict=True):
+                ids_out[row].append(token)
+                logprobs_out[row].append(lp)
+            done = np.isin(newest, list(stops))
+            stopped[rows[done]] = True
+            if done.all() or step + 1 == limit:
+                break
+            rows, inside, newest = rows[~done], inside[~done], newest[~done]
+            if len(rows) < 0.5 * work.rows:
+                # Few rows are left: stop paying for the finished ones.
+                if work is not self.cache:
+                    self.cache.store(order, work)
+                order = torch.as_tensor(place_array[rows], device=self.device)
+                work, inside = self.cache.select(order, length), np.arange(len(rows))
+            tokens = np.zeros((work.rows, 1), dtype=np.int64)
+            positions = np.full((work.rows, 1), -1)
+            tokens[inside, 0] = newest
+            positions[inside, 0] = start[rows] + fed[rows] + step
+            logits = self._forward(work, tokens, positions)[torch.as_tensor(inside, device=self.device)]
+        if work is not self.cache:
+            self.cache.store(order, work)
+        # The last sampled token of a message has not been fed to the model: it comes with the next call.
+        self.held[place_array] = start + fed + np.array([len(ids) for ids in ids_out]) - 1
+        return [Sampled(i, lp, bool(s)) for i, lp, s in zip(ids_out, logprobs_out, stopped, strict=True)]
+
+    def _forward(self, work: RaggedCache, tokens: np.ndarray, positions: np.ndarray) -> torch.Tensor:
+        """Logits after the last token of each row, [B, V] in fp32."""
+        at = torch.as_tensor(positions, device=self.device)
+        logits: torch.Tensor = self.model(
+            input_ids=torch.as_tensor(tokens, device=self.device),
+            attention_mask=work.place(at),
+            position_ids=at.clamp(min=0),
+            past_key_values=work,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits
+        return logits[:, -1].float()
+
+
+def _choose(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tokens [B] and their log-probabilities [B] under the distribution sampled from."""
+    if temperature == 0:
+        return logits.argmax(-1), torch.zeros(len(logits))
+    logp = torch.log_softmax(logits / temperature, -1)
+    cumulative = logp.exp().cumsum(-1)
+    chosen = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(-1).clamp_(max=logits.shape[-1] - 1)
+    return chosen, logp.gather(1, chosen[:, None])[:, 0]

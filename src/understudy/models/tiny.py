@@ -1,0 +1,81 @@
+"""Tiny Llama-architecture models made from scratch, with a byte-level BPE tokenizer trained on the logs.
+
+They are saved as ordinary model folders: everything that runs on them runs on any Hugging Face causal LM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from understudy.config import ModelConfig
+from understudy.models.attention import use_training_attention
+from understudy.models.load import ChatModel
+
+END_OF_TURN = "<|eot|>"
+END_OF_DIALOGUE = "<|end|>"
+PAD = "<|pad|>"
+ROLES = ("system", "user", "assistant")
+SPECIAL_TOKENS = (PAD, END_OF_TURN, END_OF_DIALOGUE, *(f"<|{role}|>" for role in ROLES))
+
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}"
+    "{% if m.end %}" + END_OF_DIALOGUE + "{% else %}" + END_OF_TURN + "{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer of at most `vocabulary` tokens: any text can be written, common words are one token."""
+    inner = Tokenizer(models.BPE())
+    # A leading space makes the first word of a message the same token as elsewhere; digits stay single so that counts
+    # and values can be compared; punctuation stays apart.
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=True)]
+    )
+    inner.decoder = decoders.ByteLevel()
+    inner.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=vocabulary,
+            special_tokens=list(SPECIAL_TOKENS),
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+            min_frequency=3,
+        ),
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        pad_token=PAD,
+        eos_token=END_OF_TURN,
+        additional_special_tokens=[END_OF_DIALOGUE, *(f"<|{role}|>" for role in ROLES)],
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def make_tiny(texts: Iterable[str], config: ModelConfig, seed: int) -> ChatModel:
+    """A freshly initialised model (RoPE, tied embeddings) with a tokenizer trained on `texts`."""
+    tokenizer = train_tokenizer(texts, config.vocabulary)
+    torch.manual_seed(seed)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=config.hidden,
+            intermediate_size=config.intermediate,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            num_key_value_heads=config.kv_heads,
+            max_position_embeddings=config.max_length,
+            tie_word_embeddings=True,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=None,
+        )
+    )
+    use_training_attention(model)
+    return ChatModel(model, tokenizer)

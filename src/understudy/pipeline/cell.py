@@ -1,0 +1,101 @@
+"""What the stages of one cell (a task family and a seed) share: its family, its users by name, its models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from understudy.config import CompareConfig
+from understudy.models.load import ChatModel, load_chat_model
+from understudy.models.speaker import ModelSpeaker
+from understudy.runs import stream_seed
+from understudy.scheduler import StageContext
+from understudy.speaker import Speaker
+from understudy.tasks import is_known, load_family
+from understudy.tasks.base import KnownUserFamily, TaskFamily
+from understudy.tasks.negotiate import Negotiate
+from understudy.types import Role
+from understudy.users.population import PopulationSpeaker, PromptedSpeaker
+
+POPULATION, REFEREE = "population", "referee"
+ALIGNED, UNSEEN, PROMPTED = "aligned", "unseen", "prompted"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One task family with one seed; all its randomness is derived from that seed."""
+
+    config: CompareConfig
+    family_name: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.family_name}/seed{self.seed}"
+
+    @property
+    def known(self) -> bool:
+        """Whether the real users are a programme; otherwise a referee model stands for people."""
+        return is_known(self.family_name)
+
+    @property
+    def people(self) -> str:
+        """The user that stands for real people."""
+        return POPULATION if self.known else REFEREE
+
+    def stage(self, name: str) -> str:
+        return f"{self.name}/{name}"
+
+    def seed_of(self, *names: str) -> int:
+        return stream_seed(self.seed, self.family_name, *names)
+
+    def training_family(self) -> TaskFamily:
+        """Draws the tasks that agents train and tune on."""
+        return load_family(self.family_name, self.config.data)
+
+    def judging_family(self) -> TaskFamily:
+        """Draws the tasks that agents are judged on; for a corpus, those of its validation part."""
+        family = self.training_family()
+        return family.for_judging() if isinstance(family, Negotiate) else family
+
+    def user_stage(self, label: str) -> str | None:
+        """The stage whose model plays this user; None for a programme."""
+        return self.stage(f"user-{label}") if label not in (POPULATION, PROMPTED) else None
+
+    def user(self, label: str, context: StageContext, *, severity: float = 1.0) -> Speaker:
+        """A user by its label: `population`, `prompted`, or the label of a user model of this cell."""
+        if label == POPULATION:
+            return PopulationSpeaker(self._known_family())
+        if label == PROMPTED:
+            if self.known:
+                family = self._known_family()
+                return PromptedSpeaker(family, severity, PopulationSpeaker(family) if severity < 1 else None)
+            return PromptedSpeaker(cast(Negotiate, self.training_family()), severity)
+        return self.model_speaker(context.input(self.stage(f"user-{label}")) / "model", "user")
+
+    def model_speaker(self, source: Path | ChatModel, side: Role) -> ModelSpeaker:
+        chat_model = source if isinstance(source, ChatModel) else load_chat_model(source)
+        sampling = self.config.sampling
+        return ModelSpeaker(
+            chat_model,
+            side,
+            width=sampling.width,
+            max_message_tokens=sampling.max_message_tokens,
+            temperature=sampling.temperature,
+        )
+
+    def _known_family(self) -> KnownUserFamily:
+        return cast(KnownUserFamily, self.training_family())
+
+
+def user_words(label: str, severity: float = 1.0) -> str:
+    """The user's name as tables and plots show it; a stand-in and a referee are named as what they are."""
+    if label == PROMPTED:
+        return f"prompted stand-in (severity {severity:g})"
+    return {
+        POPULATION: "real users (population)",
+        REFEREE: "referee (a model of people)",
+        ALIGNED: "aligned user",
+        UNSEEN: "unseen aligned user",
+    }.get(label, f"aligned user ({label})")

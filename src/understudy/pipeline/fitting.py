@@ -1,0 +1,112 @@
+"""Stages that make the logs and fit models on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from understudy.align.copying import learn_copying
+from understudy.align.sft import Epoch, fit, texts_of, validation_split
+from understudy.config import ModelConfig, SFTConfig
+from understudy.converse import Appointment, converse
+from understudy.logs.read import read_dialogues, write_dialogues
+from understudy.logs.split import split_by_person
+from understudy.models.load import load_chat_model
+from understudy.models.tiny import make_tiny
+from understudy.pipeline.cell import Cell
+from understudy.runs import stream, stream_seed, write_json
+from understudy.scheduler import StageContext
+from understudy.tasks.base import KnownUserFamily
+from understudy.tasks.negotiate import load_corpus
+from understudy.types import Dialogue, Role
+from understudy.users.population import PopulationSpeaker
+from understudy.users.script import ScriptSpeaker
+
+
+def make_logs(context: StageContext, cell: Cell) -> None:
+    """Logs split by person: `align.jsonl`, `agent.jsonl`, `heldout.jsonl` (and `referee.jsonl` for a corpus)."""
+    parts = _known_logs(context, cell) if cell.known else _corpus(cell)
+    for name, dialogues in parts.items():
+        write_dialogues(context.output / f"{name}.jsonl", dialogues)
+    write_json(context.output / "summary.json", {name: len(dialogues) for name, dialogues in parts.items()})
+
+
+def _known_logs(context: StageContext, cell: Cell) -> dict[str, list[Dialogue]]:
+    family = cast(KnownUserFamily, cell.training_family())
+    logs, seed = cell.config.logs, cell.seed_of("logs")
+    meetings = []
+    for key in range(logs.dialogues):
+        name = f"log-{key}"
+        person = f"person-{int(stream(seed, 'person', name).integers(logs.people))}"
+        task = family.sample_task(stream(seed, "task", name), name)
+        meetings.append(Appointment(key, task, person, stream_seed(seed, "dialogue", name)))
+    held = converse(
+        family,
+        meetings,
+        ScriptSpeaker(family),
+        PopulationSpeaker(family),
+        width=256,
+        on_finished=lambda n: context.progress(n, len(meetings)) if n % 100 == 0 else None,
+    )
+    shares = {"align": logs.align_share, "agent": logs.agent_share, "heldout": logs.heldout_share}
+    return split_by_person(held.dialogues, shares, cell.seed_of("split"))
+
+
+def _corpus(cell: Cell) -> dict[str, list[Dialogue]]:
+    assert cell.config.data is not None  # checked by the config
+    training, validation = load_corpus(cell.config.data, cell.seed_of("sides"))
+    logs = cell.config.logs
+    shares = {"align": 0.4, "agent": 0.25, "referee": 0.35}
+    return {**split_by_person(training, shares, cell.seed_of("split")), "heldout": validation}
+
+
+def fit_model(
+    context: StageContext,
+    cell: Cell,
+    *,
+    side: Role,
+    part: str,
+    model: ModelConfig,
+    label: str,
+    dialogues: int | None = None,
+) -> None:
+    """Fine-tune a fresh model of one side on one part of the logs: `model/`, `history.json`.
+
+    Args:
+        dialogues: how many of the part's dialogues to use; all where None.
+    """
+    logs = read_dialogues(context.input(cell.stage("logs")) / f"{part}.jsonl")
+    if dialogues is not None:
+        logs = logs[:dialogues]
+    seed = cell.seed_of("fit", label)
+    train, validation = validation_split(logs, cell.config.sft.validation_share, seed)
+    chat_model = make_tiny(texts_of(train, side), model, seed % 2**31)
+    learn_copying(chat_model, cell.config.sft.copying_steps, cell.config.sft.learning_rate, seed=seed)
+    history = fit(
+        chat_model, side, train, validation, cell.config.sft, seed=seed, on_epoch=_progress(context, cell.config.sft)
+    )
+    chat_model.save(context.output / "model")
+    write_json(
+        context.output / "history.json",
+        {
+            "epochs": [epoch.record() for epoch in history],
+            "parameters": chat_model.parameters,
+            "dialogues": len(logs),
+        },
+    )
+
+
+def fit_further(context: StageContext, cell: Cell) -> None:
+    """The control: the base with more SFT at a lower learning rate, so that a gain of RL is not just more training."""
+    logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")
+    seed = cell.seed_of("fit", "control")
+    train, validation = validation_split(logs, cell.config.sft.validation_share, cell.seed_of("fit", "base"))
+    chat_model = load_chat_model(context.input(cell.stage("base")) / "model")
+    sft = cell.config.sft.model_copy(update={"learning_rate": cell.config.sft.learning_rate / 4})
+    history = fit(chat_model, "agent", train, validation, sft, seed=seed, on_epoch=_progress(context, sft))
+    chat_model.save(context.output / "model")
+    write_json(context.output / "history.json", {"epochs": [epoch.record() for epoch in history]})
+
+
+def _progress(context: StageContext, sft: SFTConfig) -> Callable[[Epoch], None]:
+    return lambda epoch: context.progress(epoch.epoch + 1, sft.epochs, nll=epoch.validation_nll)

@@ -1,0 +1,210 @@
+"""Stages that judge agents and measure users; each reads finished stages and writes one `result.json`."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from understudy.evaluate.judge import appointments, hold, score, tune_temperature
+from understudy.logs.read import read_dialogues, write_dialogues
+from understudy.models.load import load_chat_model
+from understudy.pipeline.cell import ALIGNED, POPULATION, PROMPTED, REFEREE, UNSEEN, Cell, user_words
+from understudy.realism.coherence import coherence_table
+from understudy.realism.perplexity import held_out_perplexity
+from understudy.realism.style import style_figures
+from understudy.results import ArmResult, CoherenceResult, Cost, ShiftResult, TranscriptColumn, Transcript
+from understudy.runs import MetricsLog, write_json
+from understudy.scheduler import StageContext
+from understudy.shift.two_sample import null_curve, shift_curve
+
+GREEDY = 0.0
+_LAST_STEPS = 5
+_LOG_ARMS = ("base", "control")
+
+
+def judge_arm(
+    context: StageContext,
+    cell: Cell,
+    *,
+    arm: str,
+    agent_stage: str,
+    training_user: str | None,
+    severity: float = 1.0,
+    log_size: int | None = None,
+) -> None:
+    """Tune the decoding on validation tasks with the arm's own training user, then judge with real users.
+
+    Writes `result.json`, the judged dialogues `real-<decoding>.jsonl`, and `training.jsonl` (with the training user).
+
+    Args:
+        training_user: label of the user met in training; None for arms that met none, which tune with the aligned user.
+    """
+    judge = cell.config.judge
+    width = cell.config.sampling.width
+    training, judging = cell.training_family(), cell.judging_family()
+    agent = cell.model_speaker(context.input(agent_stage) / "model", "agent")
+    tuner = training_user or ALIGNED
+    own_user = cell.user(tuner, context, severity=severity)
+    total = judge.dialogues
+
+    validation = appointments(training, judge.tuning_dialogues, cell.seed_of("tuning"), "validation")
+    tuned, _ = tune_temperature(
+        training, agent, own_user, validation, (*judge.temperatures, GREEDY), width=width
+    )
+    meetings = appointments(judging, judge.dialogues, cell.seed_of("judging"), "heldout")
+    people = cell.user(cell.people, context)
+    decoding, judged = {}, {}
+    for name, temperature in {"T=1": 1.0, "tuned": tuned, "greedy": GREEDY}.items():
+        if temperature not in judged:
+            held = hold(
+                judging, agent, people, meetings, temperature,
+                width=width, on_finished=lambda n, name=name: context.progress(n, total, decoding=name),
+            )
+            judged[temperature] = score(held, temperature, cell.seed_of("score", arm))
+            write_dialogues(context.output / f"real-{name.replace('=', '')}.jsonl", held.dialogues)
+        decoding[name] = judged[temperature]
+
+    # What the policy met in training, at the temperature it was sampled with there.
+    met = appointments(training, judge.shift_dialogues, cell.seed_of("met"), "met")
+    held = hold(training, agent, own_user, met, 1.0, width=width)
+    write_dialogues(context.output / "training.jsonl", held.dialogues)
+    with_own = score(held, 1.0, cell.seed_of("score", arm, "own"))
+    table = {user_words(cell.people): decoding["tuned"]}
+    if log_size is None and severity == 1.0:
+        others = meetings[: judge.tuning_dialogues * 2]
+        for label in (ALIGNED, UNSEEN, PROMPTED):
+            held = hold(judging, agent, cell.user(label, context), others, tuned, width=width)
+            table[user_words(label)] = score(held, tuned, cell.seed_of("score", arm, label))
+    write_json(
+        context.output / "result.json",
+        ArmResult(
+            family=cell.family_name,
+            seed=cell.seed,
+            arm=arm,
+            decoding=decoding,
+            tuned_temperature=tuned,
+            training_user=user_words(training_user, severity) if training_user else None,
+            training_reward=_training_reward(context, agent_stage) if arm not in _LOG_ARMS else None,
+            reward_with_training_user=with_own if training_user else None,
+            cost=_cost(context, cell, arm, agent_stage, training_user),
+            agent_x_user=table,
+            severity=severity if training_user == PROMPTED else None,
+            log_size=log_size,
+            judge_label=user_words(cell.people),
+            reward_name=judging.reward_name,
+            reward_max=judging.reward_max,
+        ).to_json(),
+    )
+
+
+def _training_reward(context: StageContext, agent_stage: str) -> float:
+    rows = MetricsLog(context.input(agent_stage) / "metrics.jsonl").read()
+    return float(np.mean([row["reward"] for row in rows[-_LAST_STEPS:]]))
+
+
+def _cost(context: StageContext, cell: Cell, arm: str, agent_stage: str, training_user: str | None) -> Cost:
+    """What the arm used; real dialogues count the logs behind its models and, for the oracle, its own rollouts."""
+    folder = context.input(agent_stage)
+    spent = json.loads((folder / "cost.json").read_text())
+    logs = json.loads((context.input(cell.stage("logs")) / "summary.json").read_text())
+    real = logs["agent"]
+    budget = {"messages": 0, "tokens": 0, "dialogues": 0}
+    if (folder / "budget.json").exists():
+        budget = json.loads((folder / "budget.json").read_text())
+    cpu = spent["cpu_seconds"]
+    user_stage = cell.user_stage(training_user) if training_user else None
+    if user_stage is not None:
+        history = json.loads((context.input(user_stage) / "history.json").read_text())
+        real += history["dialogues"]
+        cpu += json.loads((context.input(user_stage) / "cost.json").read_text())["cpu_seconds"]
+    if training_user == POPULATION:
+        real += budget["dialogues"]
+    steps = cell.config.rl.steps if arm not in _LOG_ARMS else 0
+    return Cost(
+        optimizer_steps=steps,
+        sampled_agent_messages=budget["messages"],
+        sampled_tokens=budget["tokens"],
+        cpu_seconds=cpu,
+        real_dialogues=real,
+    )
+
+
+def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) -> None:
+    """Per turn, how well a classifier tells an arm's training contexts from its contexts with real users.
+
+    Args:
+        arms: stage of the judgement by arm. The static arm's training contexts are the logs.
+    """
+    judge, seed = cell.config.judge, cell.seed_of("shift")
+    logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")[: judge.shift_dialogues]
+    curves = {}
+    null = None
+    for i, (arm, stage) in enumerate(arms.items()):
+        real = read_dialogues(context.input(stage) / "real-T1.jsonl")
+        met = logs if arm in ("static", *_LOG_ARMS) else read_dialogues(context.input(stage) / "training.jsonl")
+        curves[arm] = shift_curve(met, real, seed=seed, min_alive=judge.shift_min_alive)
+        if null is None or arm == "calibrated":
+            null = null_curve(real, seed=seed, min_alive=judge.shift_min_alive // 2)
+        context.progress(i + 1, len(arms))
+    if null is not None:
+        curves["null"] = null
+    write_json(
+        context.output / "result.json", ShiftResult.from_curves(cell.family_name, cell.seed, curves).to_json()
+    )
+
+
+def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> None:
+    """Coherence, style and held-out perplexity of every user, all talking with the same agent (the base)."""
+    judge, width = cell.config.judge, cell.config.sampling.width
+    family = cell.judging_family()
+    agent = cell.model_speaker(context.input(agent_stage) / "model", "agent")
+    meetings = appointments(family, judge.tuning_dialogues * 2, cell.seed_of("users"), "users")
+    coherence, style = {}, {}
+    labels = [*dict.fromkeys((cell.people, ALIGNED, UNSEEN, PROMPTED))]
+    for i, label in enumerate(labels):
+        held = hold(family, agent, cell.user(label, context), meetings, 1.0, width=width)
+        coherence[user_words(label)] = coherence_table(family, held.dialogues)
+        style[user_words(label)] = style_figures(held.dialogues, seed=cell.seed_of("style"))
+        context.progress(i + 1, len(labels))
+    people = read_dialogues(context.input(cell.stage("logs")) / "heldout.jsonl")
+    perplexity = {
+        user_words(label): held_out_perplexity(
+            load_chat_model(context.input(stage) / "model"), "user", people
+        )
+        for label in labels
+        if (stage := cell.user_stage(label)) is not None
+    }
+    perplexity["agent base"] = held_out_perplexity(
+        load_chat_model(context.input(agent_stage) / "model"), "agent", people
+    )
+    write_json(
+        context.output / "result.json",
+        CoherenceResult(cell.family_name, cell.seed, coherence, style, perplexity).to_json(),
+    )
+
+
+def show_transcripts(context: StageContext, cell: Cell, *, arms: dict[str, str], count: int = 4) -> None:
+    """The same tasks with the same people, side by side, one column per arm (tuned decoding)."""
+    columns = {}
+    for arm, stage in arms.items():
+        folder = context.input(stage)
+        result = ArmResult.from_json(json.loads((folder / "result.json").read_text()))
+        name = next(
+            n for n in ("T=1", "tuned", "greedy") if result.decoding[n].temperature == result.tuned_temperature
+        )
+        columns[arm] = read_dialogues(folder / f"real-{name.replace('=', '')}.jsonl")
+    transcripts = []
+    by_task = {arm: {d.task.id: d for d in dialogues} for arm, dialogues in columns.items()}
+    shared = [d.task.id for d in next(iter(columns.values())) if all(d.task.id in found for found in by_task.values())]
+    for task_id in shared[:count]:
+        first = next(iter(by_task.values()))[task_id]
+        transcripts.append(
+            Transcript(
+                task_summary=first.task.user_prompt,
+                columns=[
+                    TranscriptColumn.of(arm, user_words(cell.people), found[task_id]) for arm, found in by_task.items()
+                ],
+            )
+        )
+    write_json(context.output / "result.json", [t.to_json() for t in transcripts])

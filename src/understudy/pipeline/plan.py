@@ -1,0 +1,128 @@
+"""Which stages a comparison has and what each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from understudy.config import CompareConfig
+from understudy.pipeline.cell import ALIGNED, PROMPTED, REFEREE, UNSEEN, Cell
+from understudy.scheduler import Stage
+
+# Stage functions live in modules that import torch; they are imported by name inside the worker processes.
+_FITTING, _TRAINING, _JUDGING = (f"understudy.pipeline.{m}" for m in ("fitting", "training", "judging"))
+
+
+def cells_of(config: CompareConfig) -> list[Cell]:
+    return [Cell(config, family, seed) for seed in config.seeds for family in config.families]
+
+
+def training_user(cell: Cell, arm: str) -> str | None:
+    """Label of the user that an arm converses with in training; None for arms that only read logs."""
+    return {"interactive": PROMPTED, "calibrated": ALIGNED, "oracle": cell.people}.get(arm)
+
+
+def stages_of(cell: Cell) -> list[Stage]:
+    """All stages of one cell, in an order that respects their needs."""
+    return [*_shared(cell), *_arms(cell), *_measurements(cell), *_severities(cell), *_log_sizes(cell)]
+
+
+def user_stages(cell: Cell) -> list[str]:
+    labels = [ALIGNED, UNSEEN] if cell.known else [ALIGNED, UNSEEN, REFEREE]
+    return [cell.stage(f"user-{label}") for label in labels]
+
+
+def _stage(cell: Cell, name: str, function: str, needs: list[str], label: str, **kwargs: object) -> Stage:
+    return Stage(
+        name=cell.stage(name),
+        needs=tuple(dict.fromkeys(needs)),
+        run=function,
+        kwargs={"cell": cell, **kwargs},
+        label=f"{cell.family_name} {cell.seed}: {label}",
+    )
+
+
+def _shared(cell: Cell) -> Iterator[Stage]:
+    config, logs = cell.config, [cell.stage("logs")]
+    yield _stage(cell, "logs", f"{_FITTING}:make_logs", [], "logs")
+
+    def user(label: str, part: str, model: object, words: str) -> Stage:
+        return _stage(
+            cell, f"user-{label}", f"{_FITTING}:fit_model", logs, words,
+            side="user", part=part, model=model, label=label,
+        )
+
+    yield _stage(
+        cell, "base", f"{_FITTING}:fit_model", logs, "agent base (SFT)",
+        side="agent", part="agent", model=config.model, label="base",
+    )
+    yield user(ALIGNED, "align", config.user_model, "aligned user (SFT)")
+    if not cell.known:
+        yield user(REFEREE, "referee", config.referee_model, "referee (SFT)")
+    yield user(UNSEEN, "align", config.unseen_user_model, "unseen user (SFT)")
+    if "control" in config.arms:
+        yield _stage(cell, "control", f"{_FITTING}:fit_further", [*logs, cell.stage("base")], "control (more SFT)")
+
+
+def _arms(cell: Cell) -> Iterator[Stage]:
+    for arm in cell.config.arms:
+        if arm in ("static", "interactive", "calibrated", "oracle"):
+            yield _train(cell, arm, arm, training_user(cell, arm), arm)
+        yield _judge(cell, f"judge-{arm}", arm, cell.stage(arm), training_user(cell, arm), f"{arm}: judge")
+
+
+def _train(
+    cell: Cell, name: str, arm: str, user: str | None, label: str, severity: float = 1.0
+) -> Stage:
+    needs = [cell.stage("logs"), cell.stage("base")]
+    if user is not None and (stage := cell.user_stage(user)) is not None:
+        needs.append(stage)
+    return _stage(cell, name, f"{_TRAINING}:train_arm", needs, f"{label}: train", user=user, severity=severity)
+
+
+def _judge(
+    cell: Cell, name: str, arm: str, agent_stage: str, user: str | None, label: str, **kwargs: object
+) -> Stage:
+    needs = [cell.stage("logs"), agent_stage, *user_stages(cell)]
+    if user is not None and (stage := cell.user_stage(user)) is not None:
+        needs.append(stage)
+    return _stage(
+        cell, name, f"{_JUDGING}:judge_arm", needs, label,
+        arm=arm, agent_stage=agent_stage, training_user=user, **kwargs,
+    )
+
+
+def _measurements(cell: Cell) -> Iterator[Stage]:
+    judged = {arm: cell.stage(f"judge-{arm}") for arm in cell.config.arms}
+    base = [cell.stage("logs"), cell.stage("base"), *user_stages(cell)]
+    yield _stage(cell, "users", f"{_JUDGING}:measure_users", base, "users: coherence", agent_stage=cell.stage("base"))
+    needs = [cell.stage("logs"), *judged.values()]
+    yield _stage(cell, "shift", f"{_JUDGING}:measure_shift", needs, "context shift", arms=judged)
+    yield _stage(cell, "transcripts", f"{_JUDGING}:show_transcripts", list(judged.values()), "transcripts", arms=judged)
+
+
+def _severities(cell: Cell) -> Iterator[Stage]:
+    """The naive arm again, with the stand-in's failings graded; severity 1 is the interactive arm itself."""
+    for severity in cell.config.severities:
+        if severity == 1.0 or not cell.known:
+            continue
+        name = f"interactive-severity-{severity:g}"
+        yield _train(cell, name, "interactive", PROMPTED, f"severity {severity:g}", severity)
+        yield _judge(
+            cell, f"judge-{name}", "interactive", cell.stage(name), PROMPTED, f"severity {severity:g}: judge",
+            severity=severity,
+        )
+
+
+def _log_sizes(cell: Cell) -> Iterator[Stage]:
+    """The calibrated arm again, with users aligned on fewer logs."""
+    for size in cell.config.log_sizes:
+        label = f"{size}-logs"
+        yield _stage(
+            cell, f"user-{label}", f"{_FITTING}:fit_model", [cell.stage("logs")], f"user of {size} logs",
+            side="user", part="align", model=cell.config.user_model, label=label, dialogues=size,
+        )
+        name = f"calibrated-logs-{size}"
+        yield _train(cell, name, "calibrated", label, f"{size} logs")
+        yield _judge(
+            cell, f"judge-{name}", "calibrated", cell.stage(name), label, f"{size} logs: judge", log_size=size
+        )

@@ -1,0 +1,39 @@
+"""How well a user (or agent) model predicts what held-out people said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from understudy.align.sft import examples_of
+from understudy.models.chat import ChatFormat
+from understudy.models.likelihood import batches_by_length, mean_nll
+from understudy.models.load import ChatModel, default_device
+from understudy.types import Dialogue, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Perplexity:
+    """exp(mean NLL) per token of the model's own tokenizer, ends of turn included, on `tokens` tokens.
+
+    Attributes:
+        bits_per_character: of the same messages; comparable between tokenizers.
+    """
+
+    per_token: float
+    tokens: int
+    bits_per_character: float
+
+
+def held_out_perplexity(chat_model: ChatModel, side: Role, dialogues: Sequence[Dialogue]) -> Perplexity:
+    """Perplexity of one side's messages given its prompt and what was said before."""
+    device = default_device()
+    model = chat_model.model.to(device)
+    chat = ChatFormat(chat_model.tokenizer, side)
+    limit = model.config.max_position_embeddings
+    examples = [e for e in examples_of(dialogues, chat) if len(e.ids) <= limit]
+    nll, tokens = mean_nll(model, batches_by_length(examples, 8192, chat_model.tokenizer.pad_token_id, device))
+    # One character for the end of each message, so that it is not predicted for nothing.
+    characters = sum(len(m.text) + 1 for d in dialogues for m in d.messages if m.role == side)
+    return Perplexity(math.exp(nll), tokens, nll * tokens / math.log(2) / max(1, characters))

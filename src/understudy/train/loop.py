@@ -1,0 +1,194 @@
+"""The training loop: collect rollouts, compare them in their groups, one clipped policy-gradient step."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from understudy.config import RLConfig
+from understudy.models.likelihood import Example, batches_by_length, token_logprobs
+from understudy.models.load import ChatModel, default_device
+from understudy.models.speaker import ModelSpeaker
+from understudy.runs import MetricsLog
+from understudy.train.advantages import group_advantages
+from understudy.train.losses import grpo_loss
+from understudy.train.rollouts import Rollout, RolloutSource
+
+
+@dataclass
+class Budget:
+    """What training has used so far; every arm samples about the same number of agent messages per step."""
+
+    messages: int = 0
+    tokens: int = 0
+    dialogues: int = 0
+    messages_per_rollout: float = 4.0
+
+
+def train(
+    policy: ChatModel,
+    speaker: ModelSpeaker,
+    source: RolloutSource,
+    config: RLConfig,
+    *,
+    scratch: Path,
+    on_step: Callable[[int, dict[str, float]], None] | None = None,
+) -> Budget:
+    """Train the policy in place, from the last checkpoint in `scratch` if there is one.
+
+    Args:
+        policy: the weights that are trained (fp32).
+        speaker: samples with a copy of these weights.
+        source: where the contexts come from.
+        scratch: holds `checkpoint.pt` and `metrics.jsonl`; a killed run goes on from there and ends the same.
+        on_step: called with the step and its figures.
+    """
+    device = default_device()
+    model = policy.model.to(device)
+    # Dropout must stay off: the ratio compares log-probabilities of the same network.
+    model.eval()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0)
+    metrics = MetricsLog(scratch / "metrics.jsonl")
+    checkpoint = scratch / "checkpoint.pt"
+    budget, start = Budget(), 0
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, map_location=device, weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        budget, start = Budget(**saved["budget"]), saved["step"]
+    metrics.truncate_from(start)
+    reference = [p.detach().clone() for p in model.parameters()] if config.kl_weight > 0 else None
+
+    for step in range(start, config.steps):
+        began = time.monotonic()
+        groups = round(config.messages_per_step / (config.group_size * budget.messages_per_rollout))
+        groups = min(max(groups, config.min_groups), config.max_groups)
+        speaker.sampler.load_weights(model)
+        collected = source.collect(speaker, step, groups, config.group_size)
+        sampled = time.monotonic()
+        figures = _update(policy, optimizer, collected.rollouts, config, step, reference)
+        _account(budget, collected.rollouts)
+        figures |= {
+            "step": step,
+            "groups": groups,
+            "failed": collected.failed,
+            "turns": float(np.mean([r.agent_messages for r in collected.rollouts])),
+            "walked_out": float(np.mean([r.walked_out for r in collected.rollouts])),
+            "seconds": time.monotonic() - began,
+            "sampling_seconds": sampled - began,
+        }
+        metrics.append(figures)
+        if on_step:
+            on_step(step, figures)
+        if (step + 1) % config.checkpoint_every == 0:
+            _save(checkpoint, model, optimizer, budget, step + 1)
+    return budget
+
+
+def _update(
+    policy: ChatModel,
+    optimizer: torch.optim.Optimizer,
+    rollouts: list[Rollout],
+    config: RLConfig,
+    step: int,
+    reference: list[torch.Tensor] | None,
+) -> dict[str, float]:
+    """One optimiser step on one step's rollouts; gives the figures that the learning curves are drawn from."""
+    determined = [r for r in rollouts if r.reward is not None]
+    rewards = np.array([r.reward for r in determined], dtype=float)
+    advantages, kept = group_advantages(rewards, np.array([r.group for r in determined], dtype=int))
+    chosen = [i for i in range(len(determined)) if kept[i]]
+    entropy = _mean_surprise(rollouts)
+    figures: dict[str, float] = {
+        "reward": float(rewards.mean()) if len(rewards) else float("nan"),
+        "reward_std": float(rewards.std()) if len(rewards) else float("nan"),
+        "undetermined": len(rollouts) - len(determined),
+        "kept_groups": len({determined[i].group for i in chosen}),
+        "entropy": entropy,
+        "tokens": sum(sum(r.record.sampled) for r in rollouts),
+        "loss": 0.0,
+        "grad_norm": 0.0,
+        "sampler_gap": 0.0,
+    }
+    if not chosen:
+        return figures
+    model = policy.model
+    device = next(model.parameters()).device
+    records = [determined[i].record for i in chosen]
+    normalizer = float(sum(sum(r.sampled) for r in records))
+    for group in optimizer.param_groups:
+        group["lr"] = config.learning_rate * min(1.0, (step + 1) / config.warmup_steps)
+    optimizer.zero_grad(set_to_none=True)
+    pad = policy.tokenizer.pad_token_id
+    for batch in batches_by_length(
+        [Example(r.ids, r.sampled) for r in records], config.micro_batch_tokens, pad, device
+    ):
+        reference_logp = _reference_logprobs(model, reference, batch.ids) if reference is not None else None
+        logp = token_logprobs(model, batch.ids)
+        sampled_logp = torch.zeros_like(logp)
+        for row, i in enumerate(batch.indices):
+            sampled_logp[row, : len(records[i].logprobs)] = torch.as_tensor(records[i].logprobs)
+        # One update per batch of rollouts: the old policy is the current one, and its log-probabilities are taken from
+        # the same forward pass, so that bf16 rounding in the sampler does not pass for a change of policy.
+        loss = grpo_loss(
+            logp,
+            logp.detach(),
+            torch.as_tensor(advantages[[chosen[i] for i in batch.indices]], dtype=torch.float32, device=device),
+            batch.mask,
+            clip=config.clip,
+            normalizer=normalizer,
+            reference_logp=reference_logp,
+            kl_weight=config.kl_weight,
+        )
+        loss.backward()
+        figures["loss"] += float(loss.detach())
+        gap = ((logp.detach() - sampled_logp).abs() * batch.mask).sum()
+        figures["sampler_gap"] += float(gap) / normalizer
+    figures["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm))
+    optimizer.step()
+    return figures
+
+
+def _reference_logprobs(model: torch.nn.Module, reference: list[torch.Tensor], ids: torch.Tensor) -> torch.Tensor:
+    """Log-probabilities under the weights at the start of training, which are swapped in for one forward pass."""
+    parameters = list(model.parameters())
+    current = [p.detach().clone() for p in parameters]
+    with torch.no_grad():
+        for p, old in zip(parameters, reference, strict=True):
+            p.copy_(old)
+        logp = token_logprobs(model, ids)  # type: ignore[arg-type]
+        for p, new in zip(parameters, current, strict=True):
+            p.copy_(new)
+    return logp
+
+
+def _mean_surprise(rollouts: list[Rollout]) -> float:
+    """Mean -log pi of the sampled tokens, nats: an unbiased estimate of the policy's entropy per token."""
+    total = sum(-sum(r.record.logprobs) for r in rollouts)
+    count = sum(sum(r.record.sampled) for r in rollouts)
+    return total / max(1, count)
+
+
+def _account(budget: Budget, rollouts: list[Rollout]) -> None:
+    messages = sum(r.agent_messages for r in rollouts)
+    budget.messages += messages
+    budget.dialogues += len(rollouts)
+    budget.tokens += sum(sum(r.record.sampled) for r in rollouts)
+    budget.messages_per_rollout = max(1.0, messages / max(1, len(rollouts)))
+
+
+def _save(
+    path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, budget: Budget, step: int
+) -> None:
+    temporary = path.with_suffix(".tmp")
+    torch.save(
+        {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "budget": vars(budget), "step": step},
+        temporary,
+    )
+    os.replace(temporary, path)

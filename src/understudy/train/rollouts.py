@@ -1,0 +1,141 @@
+"""Where the contexts of training come from: this is all that the arms differ in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from understudy.converse import Appointment, converse
+from understudy.models.speaker import ModelSpeaker
+from understudy.runs import stream, stream_seed
+from understudy.speaker import Failure, Request, Speaker
+from understudy.tasks.base import FinalAct, TaskFamily
+from understudy.types import Dialogue, TokenRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One sample of the policy: its tokens, its reward, the group it is compared in.
+
+    Attributes:
+        reward: None where the log does not determine it; such a rollout is left out and counted.
+        agent_messages: messages that the policy sampled.
+        walked_out: whether the user left.
+    """
+
+    record: TokenRecord
+    reward: float | None
+    group: int
+    agent_messages: int
+    walked_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The rollouts of one step, and how many dialogues failed and are missing in it."""
+
+    rollouts: list[Rollout]
+    failed: int = 0
+
+
+class RolloutSource(Protocol):
+    """Samples `groups` groups of `group_size` rollouts of the current policy for one optimiser step."""
+
+    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected: ...
+
+
+class ConversationRollouts:
+    """The policy's own contexts: whole dialogues with a user (interactive, calibrated and oracle arms).
+
+    Args:
+        family: draws tasks and gives the reward of the last turn.
+        user: who the policy talks with.
+        seed: of the tasks, persons and dialogues.
+    """
+
+    def __init__(
+        self,
+        family: TaskFamily,
+        user: Speaker,
+        *,
+        seed: int,
+        width: int,
+    ) -> None:
+        self.family, self.user, self.seed, self.width = family, user, seed, width
+
+    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
+        appointments = []
+        for group in range(groups):
+            name = f"train-{step}-{group}"
+            task = self.family.sample_task(stream(self.seed, "task", name), name)
+            appointments += [
+                Appointment(group * group_size + i, task, name, stream_seed(self.seed, "dialogue", name, str(i)))
+                for i in range(group_size)
+            ]
+        held = converse(self.family, appointments, agent, self.user, width=self.width)
+        rollouts = [
+            Rollout(
+                record=_record(trace.agent),
+                reward=trace.dialogue.outcome.reward,
+                group=trace.key // group_size,
+                agent_messages=sum(m.role == "agent" for m in trace.dialogue.messages),
+                walked_out=trace.dialogue.outcome.ending == "left",
+            )
+            for trace in held.traces
+        ]
+        return Collected(rollouts, len(held.failures))
+
+
+class LoggedRollouts:
+    """Logged contexts, fixed: the policy rewrites one logged message whose outcome the log determines (static arm).
+
+    The act is fixed by its first words where the family says so; only its content is sampled and trained. Left free, a
+    policy learns to end every conversation at once (the log cannot say what the user would have answered).
+    """
+
+    def __init__(self, family: TaskFamily, dialogues: Sequence[Dialogue], *, seed: int, width: int) -> None:
+        self.family, self.seed, self.width = family, seed, width
+        found = ((d, family.final_act(d.task, d.messages)) for d in dialogues)
+        self.acts: list[tuple[Dialogue, FinalAct]] = [(d, act) for d, act in found if act is not None]
+
+    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
+        rng = stream(self.seed, "context", str(step))
+        chosen = rng.choice(len(self.acts), size=groups, replace=len(self.acts) < groups)
+        requests: list[tuple[int, Request]] = []
+        for group, index in enumerate(chosen):
+            dialogue, act = self.acts[index]
+            for i in range(group_size):
+                requests.append((group, self._request(dialogue, act, group * group_size + i, f"{step}-{group}-{i}")))
+        rollouts: list[Rollout] = []
+        failed = 0
+        for start in range(0, len(requests), self.width):
+            part = requests[start : start + self.width]
+            answers = agent.reply([request for _, request in part])
+            for (group, request), answer in zip(part, answers, strict=True):
+                record = agent.finish(request.key)
+                if isinstance(answer, Failure):
+                    failed += 1
+                    continue
+                dialogue, act = self.acts[chosen[group]]
+                reward = self.family.final_act_reward(dialogue.task, dialogue.messages, act.position, answer.text)
+                rollouts.append(Rollout(_record(record), reward, group, 1))
+        return Collected(rollouts, failed)
+
+    def _request(self, dialogue: Dialogue, act: FinalAct, key: int, name: str) -> Request:
+        return Request(
+            key=key,
+            role="agent",
+            prompt=dialogue.task.agent_prompt,
+            messages=tuple(dialogue.messages[: act.position]),
+            seed=stream_seed(self.seed, "dialogue", name),
+            forced=act.forced,
+        )
+
+
+def _record(record: TokenRecord | None) -> TokenRecord:
+    if record is None:
+        raise ValueError("the agent in training must be a model that keeps its tokens")
+    return record
+
+

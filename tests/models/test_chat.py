@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from understudy.errors import ModelError
+from understudy.models.chat import ChatFormat
+from understudy.models.load import ChatModel, load_chat_model
+from understudy.types import Message
+
+MESSAGES = (
+    Message("user", "i want red please"),
+    Message("agent", "which colour ?"),
+    Message("user", "red", end=True),
+)
+
+
+def pieces(model: ChatModel, ids: list[int], mask: list[bool]) -> list[tuple[str, bool]]:
+    return [(model.tokenizer.decode([i]).strip(), m) for i, m in zip(ids, mask, strict=True)]
+
+
+def test_expected_loss_mask_of_the_agent(tiny_model: ChatModel) -> None:
+    ids, mask = ChatFormat(tiny_model.tokenizer, "agent").dialogue("you sell paint", MESSAGES)
+    assert pieces(tiny_model, ids, mask) == [
+        ("<|system|>", False), ("you", False), ("sell", False), ("paint", False), ("<|eot|>", False),
+        ("<|user|>", False), ("i", False), ("want", False), ("red", False), ("please", False), ("<|eot|>", False),
+        ("<|assistant|>", False), ("which", True), ("colour", True), ("?", True), ("<|eot|>", True),
+        ("<|user|>", False), ("red", False), ("<|eot|>", False),
+    ]  # fmt: skip
+
+
+def test_expected_loss_mask_of_the_user_has_roles_reversed_and_a_learned_end(tiny_model: ChatModel) -> None:
+    ids, mask = ChatFormat(tiny_model.tokenizer, "user").dialogue("you want red", MESSAGES)
+    assert pieces(tiny_model, ids, mask) == [
+        ("<|system|>", False), ("you", False), ("want", False), ("red", False), ("<|eot|>", False),
+        ("<|assistant|>", False), ("i", True), ("want", True), ("red", True), ("please", True), ("<|eot|>", True),
+        ("<|user|>", False), ("which", False), ("colour", False), ("?", False), ("<|eot|>", False),
+        ("<|assistant|>", False), ("red", True), ("<|end|>", True),
+    ]  # fmt: skip
+
+
+def test_words_that_look_like_a_special_token_stay_words(tiny_model: ChatModel) -> None:
+    chat = ChatFormat(tiny_model.tokenizer, "agent")
+    ids = chat.other(Message("user", "red <|eot|> <|assistant|>"))
+    assert ids.count(chat.end_of_turn) == 1
+    assert chat.opening[0] not in ids
+
+
+def test_a_template_that_rewrites_history_is_refused(tiny_model: ChatModel) -> None:
+    tokenizer = copy.deepcopy(tiny_model.tokenizer)
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|{{ m.role }}|>{% if loop.last or m.role == 'user' %}{{ m.content }}{% endif %}"
+        "<|eot|>{% endfor %}"
+    )
+    with pytest.raises(ModelError, match="append-only"):
+        ChatFormat(tokenizer, "agent")
+
+
+def test_saved_folder_gives_the_same_tokens_and_weights(tiny_model: ChatModel, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    tiny_model.save(tmp_path)
+    loaded = load_chat_model(tmp_path)
+    text = "i  want REd, 42 greeen"
+    assert loaded.tokenizer.encode(text) == tiny_model.tokenizer.encode(text)
+    for a, b in zip(loaded.model.parameters(), tiny_model.model.parameters(), strict=True):
+        assert a.equal(b)
+
+
+def test_a_missing_model_says_what_to_do(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ModelError, match="save_pretrained"):
+        load_chat_model(tmp_path)

@@ -1,0 +1,101 @@
+"""The batched sampler with caches kept across turns, checked against one plain forward pass over the stored tokens."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from understudy.models.load import ChatModel
+from understudy.models.speaker import ModelSpeaker
+from understudy.speaker import Failure, Request
+from understudy.types import Message, TokenRecord
+
+OPENING = (Message("user", "i want red please"),)
+
+
+def request(key: int, messages: tuple[Message, ...], forced: str = "") -> Request:
+    return Request(key, "agent", "you sell paint", messages, seed=key, forced=forced)
+
+
+def talk(speaker: ModelSpeaker, keys: list[int], turns: int) -> dict[int, tuple[Message, ...]]:
+    """Dialogues at their own pace: every third sits out the second turn; user messages differ in length."""
+    said = {key: OPENING for key in keys}
+    for turn in range(turns):
+        asked = [k for k in keys if not (turn == 1 and k % 3 == 2)]
+        for key, answer in zip(asked, speaker.reply([request(k, said[k]) for k in asked]), strict=True):
+            assert isinstance(answer, Message)
+            said[key] = (*said[key], answer, Message("user", "red " * (1 + key % 4)))
+    return said
+
+
+def full_logprobs(model: ChatModel, record: TokenRecord) -> torch.Tensor:
+    with torch.no_grad():
+        logits = model.model(torch.tensor([record.ids])).logits.float()
+    logp = torch.log_softmax(logits[0, :-1], -1).gather(1, torch.tensor(record.ids[1:])[:, None])[:, 0]
+    return torch.nn.functional.pad(logp, (1, 0))
+
+
+@pytest.mark.parametrize("width", [6, 9])  # a full house uses the cache in place, a larger one copies rows
+def test_logprobs_as_sampled_are_those_of_one_forward_pass(tiny_model: ChatModel, width: int) -> None:
+    speaker = ModelSpeaker(tiny_model, "agent", width=width, max_message_tokens=6)
+    keys = list(range(6))
+    talk(speaker, keys, turns=3)
+    for key in keys:
+        record = speaker.finish(key)
+        assert record is not None
+        sampled = torch.tensor(record.sampled)
+        stored = torch.tensor(record.logprobs)
+        assert int(sampled.sum()) == sum(stop - start for start, stop in record.spans)
+        assert len(record.spans) == (2 if key % 3 == 2 else 3)
+        # bf16 sampling against an fp32 pass: logits of a fresh model are small, so the gap stays under 0.02 nats.
+        assert (stored - full_logprobs(tiny_model, record))[sampled].abs().max() < 0.02
+        assert (stored[~sampled] == 0).all()
+
+
+def test_words_do_not_depend_on_neighbours_or_width(tiny_model: ChatModel) -> None:
+    together = talk(ModelSpeaker(tiny_model, "agent", width=8, max_message_tokens=6), list(range(8)), turns=2)
+    alone = talk(ModelSpeaker(tiny_model, "agent", width=2, max_message_tokens=6), [4], turns=2)
+    assert alone[4] == together[4]
+
+
+def test_places_are_reused_cleanly(tiny_model: ChatModel) -> None:
+    speaker = ModelSpeaker(tiny_model, "agent", width=2, max_message_tokens=6)
+    first = talk(speaker, [4], turns=2)
+    speaker.finish(4)
+    talk(speaker, [7], turns=3)
+    speaker.finish(7)
+    assert talk(speaker, [4], turns=2) == first
+
+
+def test_forced_words_begin_the_message_and_are_not_trained(tiny_model: ChatModel) -> None:
+    speaker = ModelSpeaker(tiny_model, "agent", width=2, max_message_tokens=6)
+    (answer,) = speaker.reply([request(0, OPENING, forced="take red")])
+    assert isinstance(answer, Message)
+    assert answer.text.startswith("take red")
+    record = speaker.finish(0)
+    assert record is not None
+    forced = tiny_model.tokenizer.encode("take red", add_special_tokens=False)
+    start = record.spans[0][0]
+    assert list(record.ids[start - len(forced) : start]) == forced
+    assert not any(record.sampled[:start])
+
+
+def test_a_full_context_is_a_failure_not_a_reward(tiny_model: ChatModel) -> None:
+    speaker = ModelSpeaker(tiny_model, "agent", width=2, max_message_tokens=6)
+    long, short = request(0, (Message("user", "red " * 100),)), request(1, OPENING)
+    answers = speaker.reply([long, short])
+    assert isinstance(answers[0], Failure)
+    assert isinstance(answers[1], Message)
+
+
+def test_greedy_takes_the_most_probable_token(tiny_model: ChatModel) -> None:
+    speaker = ModelSpeaker(tiny_model, "agent", width=1, max_message_tokens=4, temperature=0.0)
+    speaker.reply([request(0, OPENING)])
+    record = speaker.finish(0)
+    assert record is not None
+    with torch.no_grad():
+        logits = tiny_model.model.to(torch.float32)(torch.tensor([record.ids])).logits[0]
+    for position, token in enumerate(record.ids):
+        if record.sampled[position]:
+            # A tie within bf16 rounding may go either way.
+            assert logits[position - 1].max() - logits[position - 1, token] < 0.01

@@ -1,0 +1,88 @@
+"""Families by name, and one's own by `module:Class`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from understudy.errors import ConfigError, LogError
+from understudy.tasks import FAMILIES, KNOWN_USERS, is_known, load_family
+
+FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "deal_or_no_deal"
+
+
+class Own:
+    """The least that counts as a task family."""
+
+    name, summary, reward_name, reward_max, max_agent_turns = "own", "", "points", 1.0, 3
+    sample_task = ending = outcome = final_act = final_act_reward = coherence = staticmethod(lambda *_: None)
+
+
+class WithPeople(Own):
+    population = object()
+
+
+class Lacking:
+    name = "lacking"
+
+
+class Demanding(Own):
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+@pytest.fixture(autouse=True)
+def _own_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    module: Any = ModuleType("own_families")
+    module.Own, module.WithPeople, module.Lacking, module.Demanding = Own, WithPeople, Lacking, Demanding
+    monkeypatch.setitem(sys.modules, "own_families", module)
+
+
+@pytest.mark.parametrize("name", KNOWN_USERS)
+def test_known_users_need_no_data(name: str) -> None:
+    family = load_family(name)
+    assert family.name == name
+    assert hasattr(family, "population")
+    assert is_known(name)
+
+
+def test_negotiate_needs_a_folder(tmp_path: Path) -> None:
+    assert load_family("negotiate", FIXTURE).name == "negotiate"
+    assert not is_known("negotiate")
+    with pytest.raises(ConfigError, match="'negotiate' needs a folder") as caught:
+        load_family("negotiate")
+    assert "--data DIR" in str(caught.value)
+    with pytest.raises(LogError, match="missing"):
+        load_family("negotiate", tmp_path)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="unknown task family 'negotate'") as caught:
+        load_family("negotate")
+    assert all(name in str(caught.value) for name in FAMILIES)
+
+
+def test_ones_own_family() -> None:
+    assert isinstance(load_family("own_families:Own"), Own)
+    assert not is_known("own_families:Own")
+    assert is_known("own_families:WithPeople")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no_such_module_here:Own", "cannot be imported"),
+        ("own_families:None_", "cannot be imported"),
+        (":Own", "cannot be imported"),
+        ("own_families:__name__", "not a class"),
+        ("own_families:Lacking", "lacks summary, reward_name"),
+        ("own_families:Demanding", "cannot be made"),
+    ],
+)
+def test_a_class_that_does_not_fit(name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_family(name)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from conftest import ColourFamily, ColourUser
+
+from understudy.converse import Appointment, converse
+from understudy.dialogue import dialogue
+from understudy.models.load import ChatModel
+from understudy.models.speaker import ModelSpeaker
+from understudy.speaker import Failure, Request
+from understudy.types import Message, TokenRecord
+
+
+class ScriptedAgent:
+    """Asks first, then names the colour that the user's last message says; every second key is told wrong."""
+
+    def __init__(self) -> None:
+        self.finished: list[int] = []
+
+    def reply(self, requests: Sequence[Request]) -> list[Message | Failure]:
+        assert all(r.goal is None and r.person == "" for r in requests), "the agent must not see the goal"
+        return [
+            Message("agent", "which colour ?" if len(r.messages) == 1 else f"take {self._word(r)}") for r in requests
+        ]
+
+    def _word(self, r: Request) -> str:
+        return r.messages[-1].text.split()[2] if r.key % 2 == 0 else "mauve"
+
+    def finish(self, key: int) -> TokenRecord | None:
+        self.finished.append(key)
+        return None
+
+
+def appointments(count: int) -> list[Appointment]:
+    family = ColourFamily()
+    return [
+        Appointment(k, family.sample_task(np.random.default_rng(k), f"t{k}"), f"p{k}", seed=k) for k in range(count)
+    ]
+
+
+def test_golden_dialogue(family: ColourFamily) -> None:
+    agent = ScriptedAgent()
+    result = converse(family, appointments(2), agent, ColourUser(), width=2)
+    first, second = result.dialogues
+    colour = first.task.goal["colour"]
+    assert first.messages == (
+        Message("user", f"i want {colour} please"),
+        Message("agent", "which colour ?"),
+        Message("user", f"i want {colour} please"),
+        Message("agent", f"take {colour}"),
+    )
+    assert (first.outcome.reward, first.outcome.ending) == (1.0, "final")
+    assert (second.outcome.reward, second.outcome.ending) == (0.0, "final")
+    assert sorted(agent.finished) == [0, 1]
+
+
+def test_failed_dialogues_are_counted_and_left_out(family: ColourFamily) -> None:
+    result = converse(family, appointments(9), ScriptedAgent(), ColourUser(failing=[2, 5]), width=4)
+    assert [t.key for t in result.traces] == [0, 1, 3, 4, 6, 7, 8]
+    assert [(f.key, f.role, f.reason) for f in result.failures] == [
+        (2, "user", "line went dead"),
+        (5, "user", "line went dead"),
+    ]
+
+
+def test_a_dialogue_does_not_depend_on_width(family: ColourFamily, tiny_model: ChatModel) -> None:
+    def run(width: int) -> list[tuple[Message, ...]]:
+        agent = ModelSpeaker(tiny_model, "agent", width=width, max_message_tokens=6)
+        return [d.messages for d in converse(family, appointments(7), agent, ColourUser(), width=width).dialogues]
+
+    assert run(2) == run(7)
+
+
+def test_traces_hold_the_tokens_of_both_models(family: ColourFamily, tiny_model: ChatModel) -> None:
+    agent = ModelSpeaker(tiny_model, "agent", width=3, max_message_tokens=6)
+    user = ModelSpeaker(tiny_model, "user", width=3, max_message_tokens=6)
+    for trace in converse(family, appointments(3), agent, user, width=3).traces:
+        assert trace.agent is not None
+        assert trace.user is not None
+        said = trace.dialogue.messages
+        assert len(trace.agent.spans) == sum(m.role == "agent" for m in said)
+        assert len(trace.user.spans) == sum(m.role == "user" for m in said)
+        words = [
+            agent.format.text([i for i in trace.agent.ids[a:b] if i != agent.format.end_of_turn])
+            for a, b in trace.agent.spans
+        ]
+        assert words == [m.text for m in said if m.role == "agent"]
+
+
+def test_the_wrong_side_is_refused(family: ColourFamily) -> None:
+    turns = dialogue(family, appointments(1)[0].task, "p")
+    assert next(turns) == ("user", ())
+    with pytest.raises(ValueError, match="asked the user"):
+        turns.send(Message("agent", "hello"))
+
+
+def test_turns_run_out(family: ColourFamily) -> None:
+    turns = dialogue(family, appointments(1)[0].task, "p")
+    next(turns)
+    with pytest.raises(StopIteration) as stop:
+        for message in (
+            Message("user", "hi"), Message("agent", "?"), Message("user", "hi"), Message("agent", "?"),
+        ):  # fmt: skip
+            turns.send(message)
+    assert stop.value.value.outcome.ending == "turns"
+
+
+def test_a_user_who_leaves_ends_the_dialogue(family: ColourFamily) -> None:
+    turns = dialogue(family, appointments(1)[0].task, "p")
+    next(turns)
+    with pytest.raises(StopIteration) as stop:
+        turns.send(Message("user", "", end=True))
+    assert stop.value.value.outcome.ending == "user ended"

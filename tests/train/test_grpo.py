@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ColourFamily, ColourUser
+
+from understudy.config import RLConfig
+from understudy.models.load import ChatModel
+from understudy.models.speaker import ModelSpeaker
+from understudy.train.advantages import group_advantages
+from understudy.train.loop import train
+from understudy.train.losses import grpo_loss
+from understudy.train.rollouts import ConversationRollouts, LoggedRollouts
+from understudy.types import Dialogue
+
+
+def test_advantages_by_hand() -> None:
+    rewards = np.array([1.0, 0.0, 0.0, 1.0, 0.5, 0.5, 0.0, 3.0])
+    groups = np.array([0, 0, 0, 0, 1, 1, 2, 2])
+    advantages, kept = group_advantages(rewards, groups)
+    assert advantages.tolist() == [1, -1, -1, 1, 0, 0, -1, 1]
+    assert kept.tolist() == [True] * 4 + [False] * 2 + [True] * 2
+
+
+def test_loss_by_hand() -> None:
+    old = torch.log(torch.tensor([[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]))
+    new = torch.log(torch.tensor([[0.5, 0.75, 0.25], [0.4, 0.75, 0.9]]))
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    loss = grpo_loss(new, old, torch.tensor([1.0, -2.0]), mask, clip=0.2, normalizer=5.0)
+    # Row 0 (A=1): ratios 1, 1.5 (clipped to 1.2), 0.5 (the smaller one counts). Row 1 (A=-2): 0.8, 1.5 (unclipped is
+    # the smaller objective: -3), and a token of the user that must not count.
+    assert loss.item() == pytest.approx(-(1 + 1.2 + 0.5 - 1.6 - 3.0) / 5)
+
+
+def test_kl_term_by_hand() -> None:
+    logp = torch.log(torch.tensor([[0.5]]))
+    reference = torch.log(torch.tensor([[0.25]]))
+    loss = grpo_loss(
+        logp, logp, torch.tensor([0.0]), torch.ones(1, 1, dtype=torch.bool),
+        clip=0.2, normalizer=1.0, reference_logp=reference, kl_weight=2.0,
+    )  # fmt: skip
+    assert loss.item() == pytest.approx(2 * (0.5 - np.log(0.5) - 1))
+
+
+def test_the_users_tokens_never_train_the_agent() -> None:
+    logp = torch.zeros(1, 4, requires_grad=True)
+    mask = torch.tensor([[False, True, False, True]])
+    grpo_loss(logp, logp.detach(), torch.tensor([1.0]), mask, clip=0.2, normalizer=2.0).backward()
+    assert logp.grad is not None
+    assert (logp.grad != 0).tolist() == mask.tolist()
+
+
+CONFIG = RLConfig(steps=6, messages_per_step=64, group_size=4, min_groups=4, max_groups=16, checkpoint_every=2,
+                  learning_rate=3e-3)  # fmt: skip
+
+
+def run(model: ChatModel, folder: Path, config: RLConfig = CONFIG, stop_at: int | None = None) -> ChatModel:
+    policy = ChatModel(copy.deepcopy(model.model), model.tokenizer)
+    speaker = ModelSpeaker(policy, "agent", width=16, max_message_tokens=5)
+    source = ConversationRollouts(ColourFamily(), ColourUser(), seed=3, width=16)
+
+    class Killed(Exception):
+        pass
+
+    def on_step(step: int, figures: dict[str, float]) -> None:
+        if step == stop_at:
+            raise Killed
+
+    folder.mkdir(exist_ok=True)
+    try:
+        train(policy, speaker, source, config, scratch=folder, on_step=on_step)
+    except Killed:
+        pass
+    return policy
+
+
+def test_a_killed_run_resumes_to_the_same_weights_and_metrics(tiny_model: ChatModel, tmp_path: Path) -> None:
+    whole = run(tiny_model, tmp_path / "whole")
+    run(tiny_model, tmp_path / "killed", stop_at=4)
+    resumed = run(tiny_model, tmp_path / "killed")
+    for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        assert a.equal(b)
+
+    def rows(name: str) -> list[dict[str, float]]:
+        lines = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        return [{k: v for k, v in row.items() if "seconds" not in k} for row in lines]
+
+    assert rows("whole") == rows("killed")
+
+
+def test_logged_contexts_train_the_content_of_the_act(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
+    speaker = ModelSpeaker(tiny_model, "agent", width=8, max_message_tokens=5)
+    source = LoggedRollouts(ColourFamily(), colour_logs, seed=3, width=8)
+    collected = source.collect(speaker, step=0, groups=5, group_size=4)
+    assert [r.group for r in collected.rollouts] == [g for g in range(5) for _ in range(4)]
+    assert all(len(r.record.spans) == 1 and r.agent_messages == 1 for r in collected.rollouts)
+    forced = speaker.format.words("take")
+    for rollout in collected.rollouts:
+        start = rollout.record.spans[0][0]
+        assert list(rollout.record.ids[start - len(forced) : start]) == forced
+
+
+@pytest.mark.slow
+def test_training_learns_the_colour(tiny_model: ChatModel, colour_logs: list[Dialogue], tmp_path: Path) -> None:
+    from understudy.align.sft import fit
+    from understudy.config import SFTConfig
+
+    base = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
+    sft = SFTConfig(epochs=6, learning_rate=3e-3, batch_tokens=512)
+    fit(base, "agent", colour_logs[:50], colour_logs[50:], sft, seed=0)
+    config = CONFIG.model_copy(update={"steps": 30, "messages_per_step": 128, "checkpoint_every": 30})
+    run(base, tmp_path / "rl", config)
+    rewards = [json.loads(line)["reward"] for line in (tmp_path / "rl" / "metrics.jsonl").read_text().splitlines()]
+    # 6 colours: guessing gives 1/6; three standard errors of 5 x 64 dialogues at .5 are .08.
+    assert np.mean(rewards[-5:]) > np.mean(rewards[:3]) + 0.1
