@@ -77,6 +77,11 @@ def die(context: StageContext) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def interrupt(context: StageContext) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    write_text(context.output / "text.txt", "still here")
+
+
 def read_stranger(context: StageContext) -> None:
     context.input("somebody else's")
 

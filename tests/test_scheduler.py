@@ -84,6 +84,7 @@ def test_killed_in_the_middle_of_a_stage_and_resumed_ends_the_same(tmp_path: Pat
     wait_for(lambda: gone(worker))
     assert not (tmp_path / "run/stages/c/count").exists()
     (tmp_path / "hold").unlink()
+    (tmp_path / "run/.manifest.json.tmp-12-00ff00ff").touch()  # as a kill during an earlier resume leaves it
     events: list[Event] = []
     run_stages(folder(tmp_path / "run"), s.long_run(str(tmp_path / "hold")), 2, events.append)
     # From the checkpoint, not from the start; and what was finished is not done again.
@@ -116,6 +117,11 @@ def test_ctrl_c_ends_everything_and_leaves_nothing_half_written(tmp_path: Path, 
     run_stages(folder(tmp_path / "run"), s.long_run(str(tmp_path / "hold")), 1, s.ignore)
     (tmp_path / "run/stages/c/count/resumed-from.txt").unlink()
     assert contents(tmp_path / "run") == contents(uninterrupted)
+
+
+def test_workers_leave_ctrl_c_to_the_parent(tmp_path: Path) -> None:
+    run_stages(folder(tmp_path), [Stage("it", (), s.interrupt)], 1, s.ignore)
+    assert (tmp_path / "stages/it/text.txt").read_text() == "still here"
 
 
 def test_a_second_scheduler_in_the_same_folder_is_refused(tmp_path: Path) -> None:

@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ColourFamily, ColourUser
+from conftest import ColourFamily, ColourUser, colour_dialogue
 
-from understudy.config import RLConfig
+from understudy.align.sft import fit
+from understudy.config import RLConfig, SFTConfig
 from understudy.models.load import ChatModel
 from understudy.models.speaker import ModelSpeaker
 from understudy.train.advantages import group_advantages
 from understudy.train.loop import train
 from understudy.train.losses import grpo_loss
 from understudy.train.rollouts import ConversationRollouts, LoggedRollouts
-from understudy.types import Dialogue
+from understudy.types import Dialogue, Task
 
 
 def test_advantages_by_hand() -> None:
@@ -59,10 +60,16 @@ CONFIG = RLConfig(steps=6, messages_per_step=64, group_size=4, min_groups=4, max
                   learning_rate=3e-3)  # fmt: skip
 
 
-def run(model: ChatModel, folder: Path, config: RLConfig = CONFIG, stop_at: int | None = None) -> ChatModel:
+def run(
+    model: ChatModel,
+    folder: Path,
+    config: RLConfig = CONFIG,
+    stop_at: int | None = None,
+    family: ColourFamily | None = None,
+) -> ChatModel:
     policy = ChatModel(copy.deepcopy(model.model), model.tokenizer)
     speaker = ModelSpeaker(policy, "agent", width=16, max_message_tokens=5)
-    source = ConversationRollouts(ColourFamily(), ColourUser(), seed=3, width=16)
+    source = ConversationRollouts(family or ColourFamily(), ColourUser(), seed=3, width=16)
 
     class Killed(Exception):
         pass
@@ -105,16 +112,21 @@ def test_logged_contexts_train_the_content_of_the_act(tiny_model: ChatModel, col
         assert list(rollout.record.ids[start - len(forced) : start]) == forced
 
 
-@pytest.mark.slow
-def test_training_learns_the_colour(tiny_model: ChatModel, colour_logs: list[Dialogue], tmp_path: Path) -> None:
-    from understudy.align.sft import fit
-    from understudy.config import SFTConfig
+class AlwaysRed(ColourFamily):
+    """Everybody wants red: what RL can learn without reading."""
 
+    def sample_task(self, rng: np.random.Generator, id: str) -> Task:
+        return Task(self.name, id, "you sell paint", "you want red", {"colour": "red"})
+
+
+@pytest.mark.slow
+def test_training_raises_the_reward(tiny_model: ChatModel, tmp_path: Path) -> None:
     base = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
-    sft = SFTConfig(epochs=6, learning_rate=3e-3, batch_tokens=512)
-    fit(base, "agent", colour_logs[:50], colour_logs[50:], sft, seed=0)
-    config = CONFIG.model_copy(update={"steps": 30, "messages_per_step": 128, "checkpoint_every": 30})
-    run(base, tmp_path / "rl", config)
+    sft = SFTConfig(epochs=20, patience=20, learning_rate=3e-3, batch_tokens=512)
+    logs = [colour_dialogue(i) for i in range(300)]
+    fit(base, "agent", logs[:270], logs[270:], sft, seed=0)
+    config = CONFIG.model_copy(update={"steps": 25, "messages_per_step": 128, "learning_rate": 1e-3})
+    run(base, tmp_path / "rl", config, family=AlwaysRed())
     rewards = [json.loads(line)["reward"] for line in (tmp_path / "rl" / "metrics.jsonl").read_text().splitlines()]
-    # 6 colours: guessing gives 1/6; three standard errors of 5 x 64 dialogues at .5 are .08.
-    assert np.mean(rewards[-5:]) > np.mean(rewards[:3]) + 0.1
+    # Guessing among six colours gives about 1/6; three standard errors of 3 x 64 dialogues are .08.
+    assert np.mean(rewards[-3:]) > np.mean(rewards[:3]) + 0.2

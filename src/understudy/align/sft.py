@@ -81,7 +81,7 @@ def fit(
     """
     device = default_device()
     model = chat_model.model.to(device)
-    chat = ChatFormat(chat_model.tokenizer, side)
+    chat = ChatFormat.of(chat_model, side)
     limit = model.config.max_position_embeddings
     pad = chat_model.tokenizer.pad_token_id
     batches = batches_by_length(

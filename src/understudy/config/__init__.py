@@ -13,6 +13,7 @@ from understudy.config.stages import (
     SFTConfig,
     StageConfig,
     UnseenUserModelConfig,
+    UserModelConfig,
 )
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "SamplingConfig",
     "StageConfig",
     "UnseenUserModelConfig",
+    "UserModelConfig",
     "check_names",
     "config_from",
     "dump_config",

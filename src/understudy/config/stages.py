@@ -89,6 +89,8 @@ class ModelConfig(StageConfig):
     """Most tokens that the tokenizer trained on the logs may have, 64 to 262144."""
     max_length: Annotated[int, Field(ge=32, le=131_072)] = 384
     """Longest dialogue in tokens, prompt included, 32 to 131072."""
+    prompt: Literal["once", "each turn"] = "once"
+    """Where the prompt stands: `once` at the start, or before `each turn` of the model's own."""
 
     @model_validator(mode="after")
     def _rules(self) -> ModelConfig:
@@ -113,7 +115,14 @@ class ModelConfig(StageConfig):
         return self
 
 
-class UnseenUserModelConfig(ModelConfig):
+class UserModelConfig(ModelConfig):
+    """A user model: its goal is restated at each turn, next to the message that it is compared with."""
+
+    prompt: Literal["once", "each turn"] = "each turn"
+    """Where the goal stands: `once` at the start, or before `each turn` of the user's own."""
+
+
+class UnseenUserModelConfig(UserModelConfig):
     """The user family that no agent is trained with: another size, so that it errs in other places."""
 
     hidden: Annotated[int, Field(ge=8, le=8192)] = 96
@@ -231,11 +240,11 @@ class CompareConfig(StageConfig):
     """The logs and their splits."""
     model: ModelConfig = ModelConfig()
     """Shape of the agent."""
-    user_model: ModelConfig = ModelConfig()
+    user_model: UserModelConfig = UserModelConfig()
     """Shape of the aligned user."""
     unseen_user_model: UnseenUserModelConfig = UnseenUserModelConfig()
     """Shape of the user that no agent was trained with."""
-    referee_model: ModelConfig = ModelConfig()
+    referee_model: UserModelConfig = UserModelConfig(hidden=160, layers=4, heads=5, kv_heads=5, intermediate=432)
     """Shape of the user model that judges where the real users are out of reach."""
     sft: SFTConfig = SFTConfig()
     """Supervised fine-tuning."""

@@ -9,6 +9,7 @@ from functools import cached_property
 from transformers import PreTrainedTokenizerBase
 
 from understudy.errors import ModelError
+from understudy.models.load import ChatModel
 from understudy.models.tiny import END_OF_DIALOGUE
 from understudy.types import Message, Role
 
@@ -22,12 +23,22 @@ class ChatFormat:
     The model's own messages have the template's `assistant` role, the other side's the `user` role, and its prompt the
     `system` role; on the user's side the roles are therefore reversed.
 
+    Attributes:
+        restate_prompt: whether the prompt is written before each own message instead of once at the start, so that a
+            small model has its goal next to what it compares it with.
+
     Raises:
         ModelError: if the template is not append-only (rendering one more message changes what stood before).
     """
 
     tokenizer: PreTrainedTokenizerBase
     side: Role
+    restate_prompt: bool = False
+
+    @classmethod
+    def of(cls, chat_model: ChatModel, side: Role) -> ChatFormat:
+        """The format that a model was trained with; `restate_prompt` is kept in its `config.json`."""
+        return cls(chat_model.tokenizer, side, bool(getattr(chat_model.model.config, "restate_prompt", False)))
 
     def __post_init__(self) -> None:
         probe = [("system", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
@@ -72,9 +83,16 @@ class ChatFormat:
         return self._around("assistant")
 
     @property
-    def opening(self) -> list[int]:
-        """What stands before the model's own words (the generation prompt)."""
+    def _opening(self) -> list[int]:
         return self._own[0]
+
+    def start(self, prompt: str) -> list[int]:
+        """What the dialogue begins with."""
+        return [] if self.restate_prompt else self._prompt(prompt)
+
+    def before_own(self, prompt: str) -> list[int]:
+        """What stands before the model's own words: the generation prompt, after the restated prompt where there is one."""
+        return [*self._prompt(prompt), *self._opening] if self.restate_prompt else self._opening
 
     @property
     def end_of_turn(self) -> int:
@@ -97,7 +115,7 @@ class ChatFormat:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
         return ids
 
-    def prompt(self, text: str) -> list[int]:
+    def _prompt(self, text: str) -> list[int]:
         head, tail = self._system
         return [*head, *self.words(text), *tail]
 
@@ -106,23 +124,24 @@ class ChatFormat:
         head, tail = self._other
         return [*head, *self.words(message.text), *tail]
 
-    def own(self, message: Message) -> tuple[list[int], list[bool]]:
+    def own(self, prompt: str, message: Message) -> tuple[list[int], list[bool]]:
         """Tokens of an own message from a log, with the loss mask: its words and the token that ends it."""
+        before = self.before_own(prompt)
         words = self.words(message.text)
         stop = self.end_of_turn
         if message.end and self.end_of_dialogue is not None:
             stop = self.end_of_dialogue
-        ids = [*self.opening, *words, stop, *self.after_own]
-        mask = [False] * len(self.opening) + [True] * (len(words) + 1) + [False] * len(self.after_own)
+        ids = [*before, *words, stop, *self.after_own]
+        mask = [False] * len(before) + [True] * (len(words) + 1) + [False] * len(self.after_own)
         return ids, mask
 
     def dialogue(self, prompt: str, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
         """A logged dialogue in this side's view: ids and loss mask, true on this side's own words and ends."""
-        ids = self.prompt(prompt)
+        ids = self.start(prompt)
         mask = [False] * len(ids)
         for message in messages:
             if message.role == self.side:
-                new, sampled = self.own(message)
+                new, sampled = self.own(prompt, message)
             else:
                 new = self.other(message)
                 sampled = [False] * len(new)

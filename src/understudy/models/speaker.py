@@ -14,6 +14,8 @@ from understudy.runs import stream
 from understudy.speaker import Failure, Request
 from understudy.types import Message, Role, TokenRecord
 
+SILENCE = "..."
+"""How a message without a word is written down; a model may stop at once, a log has no empty lines."""
 CONTEXT_FULL = "the dialogue is longer than the model's context"
 
 
@@ -55,7 +57,7 @@ class ModelSpeaker:
         max_message_tokens: int,
         temperature: float = 1.0,
     ) -> None:
-        self.format = ChatFormat(chat_model.tokenizer, side)
+        self.format = ChatFormat.of(chat_model, side)
         self.side = side
         self.temperature = temperature
         self.max_message_tokens = max_message_tokens
@@ -99,7 +101,7 @@ class ModelSpeaker:
 
     def _view(self, request: Request) -> _View:
         if request.key not in self._views:
-            ids = self.format.prompt(request.prompt)
+            ids = self.format.start(request.prompt)
             view = _View(self._free.pop(), ids, [False] * len(ids), [0.0] * len(ids))
             self._views[request.key] = view
         return self._views[request.key]
@@ -107,9 +109,10 @@ class ModelSpeaker:
     def _render(self, view: _View, request: Request) -> None:
         """Append what was said since this side last spoke; own messages from a log are appended unsampled."""
         for message in request.messages[view.rendered :]:
-            view.append(self.format.own(message)[0] if message.role == self.side else self.format.other(message))
+            own = message.role == self.side
+            view.append(self.format.own(request.prompt, message)[0] if own else self.format.other(message))
         view.rendered = len(request.messages) + 1  # the message to be written counts as rendered
-        view.append(self.format.opening)
+        view.append(self.format.before_own(request.prompt))
         if request.forced:
             view.append(self.format.words(request.forced))
 
@@ -129,4 +132,5 @@ class ModelSpeaker:
         words = sampled.ids[:-1] if sampled.stopped else sampled.ids
         text = self.format.text(words)
         ended = sampled.stopped and sampled.ids[-1] == end
-        return Message(self.side, f"{forced} {text}".strip() if forced else text, ended)
+        text = f"{forced} {text}".strip()
+        return Message(self.side, text if text or ended else SILENCE, ended)

@@ -75,6 +75,7 @@ def make_tiny(texts: Iterable[str], config: ModelConfig, seed: int) -> ChatModel
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
             bos_token_id=None,
+            restate_prompt=config.prompt == "each turn",
         )
     )
     use_training_attention(model)

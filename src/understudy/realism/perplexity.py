@@ -30,7 +30,7 @@ def held_out_perplexity(chat_model: ChatModel, side: Role, dialogues: Sequence[D
     """Perplexity of one side's messages given its prompt and what was said before."""
     device = default_device()
     model = chat_model.model.to(device)
-    chat = ChatFormat(chat_model.tokenizer, side)
+    chat = ChatFormat.of(chat_model, side)
     limit = model.config.max_position_embeddings
     examples = [e for e in examples_of(dialogues, chat) if len(e.ids) <= limit]
     nll, tokens = mean_nll(model, batches_by_length(examples, 8192, chat_model.tokenizer.pad_token_id, device))

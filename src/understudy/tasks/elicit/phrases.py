@@ -20,6 +20,7 @@ CLAUSES: dict[str, tuple[str, ...]] = {
         "the {size} size",
         "my cup should be {size}",
         "i usually take {size}",
+        "{size} fits my bag",
     ),
     "drink": (
         "a {drink}",
@@ -31,6 +32,7 @@ CLAUSES: dict[str, tuple[str, ...]] = {
         "today i fancy a {drink}",
         "a {drink} sounds lovely",
         "i came here for the {drink}",
+        "only a {drink} wakes me up",
     ),
     "milk": (
         "{milk} milk",
@@ -52,6 +54,7 @@ CLAUSES: dict[str, tuple[str, ...]] = {
         "plenty of {extra}",
         "nothing beats {extra}",
         "i can't resist {extra}",
+        "sprinkle {extra} over it",
     ),
 }
 OPENINGS: dict[tuple[str, ...], tuple[str, ...]] = {
@@ -174,11 +177,15 @@ TAILS = (
     ", my doctor insists",
     ", you can't go wrong with that",
     ", i guess",
+    ", don't tell my mother",
+    ", winter is coming",
+    ", just this once",
+    ", my treat",
 )
 SKIPS = (
     "not sure yet , what else do you need ?",
     "let me think about that , ask me something else",
-    "can we come back to that later ?",
+    "can we come back to that soon ?",
     "i have to think about it",
     "no idea yet , next question",
     "hold on , my phone is ringing",
@@ -186,7 +193,10 @@ SKIPS = (
     "that is hard , give me a minute",
     "it is so loud in here , one moment",
     "my friend is still deciding , hang on",
-    "i can't make up my mind",
+    "i can't decide that now",
+    "wait until i have read the menu",
+    "my colleague keeps talking , what was that ?",
+    "both are tempting , i can't choose",
 )
 CONFUSED = (
     "what do you mean ?",
@@ -197,6 +207,8 @@ CONFUSED = (
     "what exactly do you want to know ?",
     "huh ?",
     "that question makes no sense to me",
+    "the music drowns you out , say it again ?",
+    "i lost the thread",
 )
 OVERWHELMED = (
     "one thing at a time",
@@ -205,6 +217,7 @@ OVERWHELMED = (
     "not so fast",
     "whoa , one after another",
     "who can remember so many questions",
+    "my head is spinning , ask step by step",
 )
 REPEATED = (
     "as i said ,",
@@ -226,17 +239,21 @@ KEEPS = (
     "i wouldn't touch a thing",
     "no , it stays as it is",
     "nothing to add from my side",
+    "no , that settles it",
+    "the order stands",
 )
 PARTINGS = (
     "forget it , i am leaving",
     "this takes too long , bye",
-    "never mind , i will go elsewhere",
+    "forget that , i will go elsewhere",
     "i don't have time for this",
     "sorry , my bus is here",
     "this is going nowhere , goodbye",
     "enough , the queue behind me is angry",
     "the place next door is faster",
     "i give up",
+    "the shop around the corner is friendlier",
+    "my train won't wait",
 )
 
 
@@ -247,11 +264,9 @@ def typed(options: tuple[str, ...], typo: float) -> Expression:
 
 
 @lru_cache(maxsize=512)
-def optional(options: tuple[str, ...], share: float, typo: float, *, after: bool = False) -> Expression:
-    """One of these texts with probability `share`, else nothing; with a space behind it, or `after` in front of it."""
-    text: list[Expression] = [typed(options, typo)]
-    parts = [Literal(" "), *text] if after else [*text, Literal(" ")]
-    return Choice([Concat(parts), Literal("")], [share, 1 - share])
+def optional(options: tuple[str, ...], share: float, typo: float) -> Expression:
+    """One of these texts and a space with probability `share`, else nothing."""
+    return Choice([Concat([typed(options, typo), Literal(" ")]), Literal("")], [share, 1 - share])
 
 
 @lru_cache(maxsize=4096)
@@ -294,7 +309,7 @@ def opening(values: tuple[tuple[str, str], ...], typo: float) -> Expression:
 
 
 @lru_cache(maxsize=256)
-def change(slot: str, value: str) -> Expression:
-    """A change of mind; it carries no typos, so that no reader can miss it."""
+def change(slot: str, value: str, *, lead: bool) -> Expression:
+    """A change of mind, mostly with a few words first if `lead`; it carries no typos, so that no reader can miss it."""
     bodies = Choice([fill(template, [(slot, value)], 0.0) for template in CHANGES[slot]])
-    return Concat([optional(CHANGE_LEADS, 0.6, 0.0), bodies])
+    return Concat([optional(CHANGE_LEADS, 0.7, 0.0), bodies]) if lead else bodies

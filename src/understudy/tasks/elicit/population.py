@@ -43,8 +43,8 @@ class Manner(NamedTuple):
     tail: float
 
 
-CHATTY = Manner(skips=0.1, volunteers=0.3, greets=0.8, lead=0.6, tail=0.25)
-TERSE = Manner(skips=0.2, volunteers=0.08, greets=0.3, lead=0.2, tail=0.08)
+CHATTY = Manner(skips=0.1, volunteers=0.3, greets=0.8, lead=0.5, tail=0.25)
+TERSE = Manner(skips=0.2, volunteers=0.08, greets=0.3, lead=0.2, tail=0.1)
 OPENS_WITH_TWO = 0.5
 """Probability that the opening tells two slots, not one."""
 PICKS_ONE = 0.5
@@ -115,7 +115,7 @@ class ElicitPopulation(Population):
         """Open; then leave if out of patience, announce a second thought if asked (or if it comes by itself), else
         answer, skip or ask back. What was told before is read off the earlier messages."""
         state = read_state(task.goal, messages)
-        wanted = tuple(state.wanted.items())
+        wanted = tuple((slot, state.wanted[slot]) for slot in SLOTS)
         if state.act is None:
             return _opening(wanted, persona.typo, persona.chatty)
         if state.spent > persona.patience:
@@ -123,13 +123,13 @@ class ElicitPopulation(Population):
         announced = (state.pending, task.goal["second"]["value"]) if state.pending else None
         if state.act.kind == "change":
             if announced:
-                return ReplyDistribution([Option(1.0, say.change(*announced))])
+                return ReplyDistribution([Option(1.0, say.change(*announced, lead=True))])
             return ReplyDistribution([Option(1.0, say.typed(say.KEEPS, persona.typo))])
         comes = announced if 0 < persona.point <= len(state.told) else None
         return _answer(state.act, wanted, state.told, comes, persona.typo, persona.chatty)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def _answer(
     act: AgentAct,
     wanted: tuple[tuple[str, str], ...],
@@ -148,12 +148,14 @@ def _answer(
         options = _to_vague(values, told, typo, chatty)
     if comes is None:
         return ReplyDistribution(options)
-    # A repeated question about the very slot is answered by the second thought alone: one value of a slot per message.
-    alone = act.kind == "slots" and told.issuperset(act.slots) and comes[0] in act.slots
-    added: list[Option] = [Option(BY_ITSELF, say.change(*comes))]
-    if not alone:
-        behind = Concat([Literal(" . "), say.change(*comes)])
-        added = [Option(BY_ITSELF * o.weight, Concat([o.text, behind])) for o in options]
+    alone = say.change(*comes, lead=True)
+    open_slots = [slot for slot in act.slots if slot not in told]
+    added = [Option(BY_ITSELF, alone)]
+    if open_slots:
+        skips = (CHATTY if chatty else TERSE).skips
+        answer = Choice([say.clause(slot, values[slot], typo) for slot in open_slots])
+        both = Concat([answer, Literal(" . "), say.change(*comes, lead=False)])
+        added = [Option(BY_ITSELF * skips, alone), Option(BY_ITSELF * (1 - skips), both)]
     return ReplyDistribution([*(Option((1 - BY_ITSELF) * o.weight, o.text) for o in options), *added])
 
 
@@ -167,19 +169,18 @@ def _to_slots(
         again = say.typed(say.REPEATED, typo)
         one = Choice([say.clause(slot, values[slot], typo) for slot in asked])
         return [Option(1.0, Concat([again, Literal(" "), one]))]
-    lead, tail = _fillers(typo, chatty)
     answers = {slot: say.clause(slot, values[slot], typo) for slot in SLOTS}
     first = Choice([answers[slot] for slot in open_slots])
     others = [slot for slot in SLOTS if slot not in told and slot not in asked]
     volunteers = manner.volunteers if others and len(asked) == 1 else 0.0
     options = [
         Option(manner.skips, say.typed(say.SKIPS, typo)),
-        Option((1 - manner.skips) * (1 - volunteers), Concat([lead, first, tail])),
+        Option((1 - manner.skips) * (1 - volunteers), _filled(first, typo, chatty)),
     ]
     if volunteers:
         second = Choice([answers[slot] for slot in others])
         joint = Choice([Literal(" , and "), Literal(" . also "), Literal(" , ")])
-        options.append(Option((1 - manner.skips) * volunteers, Concat([lead, first, joint, second])))
+        options.append(Option((1 - manner.skips) * volunteers, Concat([first, joint, second])))
     return options
 
 
@@ -199,15 +200,16 @@ def _to_vague(values: Mapping[str, str], told: frozenset[str], typo: float, chat
     open_slots = [slot for slot in SLOTS if slot not in told]
     if not open_slots:
         return [Option(1.0, asks_back)]
-    lead, tail = _fillers(typo, chatty)
     one = Choice([say.clause(slot, values[slot], typo) for slot in open_slots])
-    return [Option(1 - GUESSES, asks_back), Option(GUESSES, Concat([lead, one, tail]))]
+    return [Option(1 - GUESSES, asks_back), Option(GUESSES, _filled(one, typo, chatty))]
 
 
-def _fillers(typo: float, chatty: bool) -> tuple[Expression, Expression]:
+def _filled(answer: Expression, typo: float, chatty: bool) -> Expression:
+    """An answer with a filler before it, or behind it, or none."""
     manner = CHATTY if chatty else TERSE
-    lead = say.optional(say.CHATTY_LEADS if chatty else say.TERSE_LEADS, manner.lead, typo)
-    return lead, say.optional(say.TAILS, manner.tail, typo, after=True)
+    lead = say.typed(say.CHATTY_LEADS if chatty else say.TERSE_LEADS, typo)
+    led, tailed = Concat([lead, Literal(" "), answer]), Concat([answer, Literal(" "), say.typed(say.TAILS, typo)])
+    return Choice([led, tailed, answer], [manner.lead, manner.tail, 1 - manner.lead - manner.tail])
 
 
 @lru_cache(maxsize=8192)

@@ -85,18 +85,18 @@ class Habits:
         vague: of the questions, those that are vague.
         repeats: of the questions, those for a slot that is known.
         pairs: of the questions, those for two slots where two are unknown.
-        changes: asks whether anything should change, once all is known (and it did not ask that before).
+        changes: asks whether anything should change, by the number of slots that it does not know (at most once).
         misreads: puts another value in place of a right one in the final answer.
         acknowledges: begins a question with a few words of thanks.
     """
 
-    answers: tuple[float, ...] = (0.65, 0.5, 0.2, 0.05, 0.05)
-    many: float = 0.14
-    vague: float = 0.1
+    answers: tuple[float, ...] = (0.85, 0.5, 0.12, 0.04, 0.05)
+    many: float = 0.12
+    vague: float = 0.08
     repeats: float = 0.06
     pairs: float = 0.1
-    changes: float = 0.3
-    misreads: float = 0.03
+    changes: tuple[float, ...] = (0.42, 0.1, 0.0, 0.0, 0.0)
+    misreads: float = 0.02
     acknowledges: float = 0.35
 
 
@@ -108,7 +108,7 @@ def script(task: Task, messages: Sequence[Message], rng: np.random.Generator, ha
     told = told_values(messages)
     unknown = [slot for slot in SLOTS if slot not in told]
     asked_changes = any(m.role == "agent" and read_agent(m.text).kind == "change" for m in messages)
-    if not unknown and not asked_changes and rng.random() < habits.changes:
+    if not asked_changes and rng.random() < habits.changes[len(unknown)]:
         return _question(CHANGE_QUESTIONS, rng, habits)
     if rng.random() < habits.answers[len(unknown)]:
         return Message("agent", _answer(told, rng, habits))

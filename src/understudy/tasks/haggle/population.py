@@ -11,7 +11,7 @@ from typing import Literal
 from understudy.tasks.grammar import Choice, Concat
 from understudy.tasks.haggle import words
 from understudy.tasks.haggle.history import History, listen
-from understudy.tasks.haggle.items import Triple, points, shares
+from understudy.tasks.haggle.items import TOTAL, Triple, points, shares
 from understudy.tasks.haggle.offers import CAREFUL, CASUAL, Voice, offer
 from understudy.tasks.population import Option, Population, ReplyDistribution
 from understudy.types import Message, Task
@@ -54,11 +54,6 @@ class Persona:
     @property
     def voice(self) -> Voice:
         return CAREFUL if self.style == "careful" else CASUAL
-
-    @property
-    def start(self) -> int:
-        """Points demanded at first."""
-        return 9
 
     @property
     def patience(self) -> int:
@@ -110,16 +105,16 @@ def mood_of(history: History, values: Triple, persona: Persona) -> Mood:
     fallen = math.floor(_PACE[persona.pace] * max(0, rounds - 1))
     if persona.temper == "warm":
         fallen += min(2, concessions)
-    demand = max(persona.reservation, min(persona.start - fallen, cap))
+    demand = max(persona.reservation, min(first_demand(values) - fallen, cap))
     offered = -1 if history.agent_offer is None else points(history.agent_offer, values)
     return Mood(demand, cap, offered, spent, strikes)
 
 
 @lru_cache(maxsize=65536)
 def proposals(counts: Triple, values: Triple, demand: int, cap: int) -> tuple[tuple[Triple, float], ...]:
-    """The shares that a person may ask for, with weights: at least the demand, at most the cap, the nearer the likelier
+    """The shares that a person may ask for, with weights: from the demand to the cap, lower ones likelier.
 
-    Nobody asks for everything.
+    Nobody asks for everything, so the demand is at most `first_demand(values)`.
     """
     found: list[tuple[Triple, float]] = []
     for share in shares(counts):
@@ -128,16 +123,16 @@ def proposals(counts: Triple, values: Triple, demand: int, cap: int) -> tuple[tu
             continue
         found.append((share, math.exp(demand - worth)))
     if not found:
-        return ((_nearest(counts, values, demand), 1.0),)
+        # Somebody else wrote an earlier offer of this user's, under its reservation: back to the cheapest that will do.
+        enough = [share for share in shares(counts) if share != counts and points(share, values) >= demand]
+        return ((min(enough, key=lambda share: points(share, values)), 1.0),)
     top = max(weight for _, weight in found)
     return tuple((share, weight) for share, weight in found if weight >= 0.05 * top)
 
 
-def _nearest(counts: Triple, values: Triple, demand: int) -> Triple:
-    """The cheapest share that meets the demand, or the best there is short of everything (8 points at least)."""
-    worths = {share: points(share, values) for share in shares(counts) if share != counts}
-    enough = [share for share, worth in worths.items() if worth >= demand]
-    return min(enough, key=worths.__getitem__) if enough else max(worths, key=worths.__getitem__)
+def first_demand(values: Triple) -> int:
+    """Points that everybody demands at first, 8 or 9: all but the cheapest item, and never all."""
+    return min(9, TOTAL - min(values))
 
 
 def dearest(counts: Triple, values: Triple) -> int:
@@ -207,7 +202,7 @@ def _counter_offer(counts: Triple, values: Triple, demand: int, cap: int, manner
 @lru_cache(maxsize=4096)
 def _opening(counts: Triple, values: Triple, persona: Persona) -> ReplyDistribution:
     voice = persona.voice
-    options, weights = zip(*proposals(counts, values, persona.start, 10), strict=True)
+    options, weights = zip(*proposals(counts, values, first_demand(values), 10), strict=True)
     body = Choice([offer(share, counts, voice, words.tail(voice)) for share in options], weights)
     return ReplyDistribution(
         [
