@@ -61,7 +61,7 @@ class Meeting:
     summary = "The user can meet on one day only, the agent proposes days; reward: 1 if they agree on it, else 0."
     reward_name = "accuracy"
     reward_max = 1.0
-    max_agent_turns = 5
+    max_agent_turns = 6
     population: Population = People()
 
     def sample_task(self, rng: np.random.Generator, id: str) -> Task:
@@ -89,14 +89,8 @@ class Meeting:
         return float(read_day(text) == task.goal["day"]) if act and act.position == position else None
 
     def coherence(self, task: Task, messages: Sequence[Message]) -> list[Check]:
-        checks, wanted = [], task.goal["day"]
-        for before, reply in pairwise(messages):
-            day, words = read_day(before.text), set(reply.text.split())
-            if reply.role == "user" and "yes" in words:
-                checks.append(Check("agrees to a wrong day", day != wanted))
-            elif reply.role == "user" and day is not None and words & {"earlier", "later"}:
-                checks.append(Check("points the wrong way", ("later" in words) != (wanted > day)))
-        return checks
+        replies = ((said, m) for said, m in pairwise(messages) if m.role == "user" and "yes" in m.text.split())
+        return [Check("agrees to a wrong day", read_day(said.text) != task.goal["day"]) for said, _ in replies]
 
     def prompted_reply(self, task: Task, messages: Sequence[Message]) -> ReplyDistribution:
         if not messages:  # tells at once what people make the agent find out

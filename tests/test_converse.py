@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from conftest import ColourFamily, ColourUser
 
+from conftest import ColourFamily, ColourUser
 from understudy.converse import Appointment, converse
 from understudy.dialogue import dialogue
 from understudy.models.load import ChatModel

@@ -19,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help=(
         "Train conversational agents against simulated users that were proved against real ones.\n\n"
-        "Start with [bold]understudy demo[/bold]: logs of known users, an aligned user, agents trained in five arms, "
+        "Start with [bold]understudy demo[/bold]: logs of known users, an aligned user, agents in five arms, "
         "every agent judged with the real users, and a report, in about three minutes on a laptop."
     ),
 )
@@ -31,7 +31,9 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", help="Override a config key, for example --set rl.steps=20 (repeatable)."),
 ]
-ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file; keys not given keep their defaults.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help="YAML file; keys not given keep their defaults.")
+]
 
 
 def _version(value: bool) -> None:
@@ -65,7 +67,12 @@ def demo(
     with the real users (oracle); all are judged with the real users.
     """
     _compare(
-        out, None, [f"families=[{task}]", f"seeds=[{seed}]", *(overrides or [])], preset="demo", jobs=jobs, resume=resume
+        out,
+        None,
+        [f"families=[{task}]", f"seeds=[{seed}]", *(overrides or [])],
+        preset="demo",
+        jobs=jobs,
+        resume=resume,
     )
 
 
@@ -73,12 +80,14 @@ def demo(
 def compare(
     out: Out = Path("runs/compare"),
     task: Annotated[
-        list[str] | None, typer.Option(help="Task family (repeatable): elicit, edit, haggle, negotiate. Default: the config's.")
+        list[str] | None,
+        typer.Option(help="Task family (repeatable): elicit, edit, haggle, negotiate. Default: the config's."),
     ] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Seed (repeatable). Default: the config's.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the Deal or No Deal corpus, for `negotiate`.")] = None,
     severity: Annotated[
-        bool, typer.Option("--severity", help="Also grade the prompted stand-in's failings: 0, 0.25, 0.5, 0.75 (and 1).")
+        bool,
+        typer.Option("--severity", help="Also grade the prompted stand-in's failings: 0, 0.25, 0.5, 0.75 (and 1)."),
     ] = False,
     logs: Annotated[
         bool, typer.Option("--logs", help="Also align users on 100, 300 and 1,000 dialogues and train with them.")
@@ -110,7 +119,9 @@ def compare(
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder, finished or not.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="HTML file. Default: report.html in the run folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="HTML file. Default: report.html in the run folder.")
+    ] = None,
 ) -> None:
     """One self-contained HTML page from the files of a run, and the table in the terminal."""
     from rich.console import Console
@@ -129,9 +140,10 @@ def logs(
     seed: Annotated[int, typer.Option(help="Seed of tasks, persons and words.")] = 0,
 ) -> None:
     """Dialogues of known users with the imperfect scripted agent, for reading and for trying things out."""
-    from understudy.pipeline.known_logs import known_logs
+    from understudy.logs.read import write_dialogues
+    from understudy.pipeline.known_logs import known_family, known_logs
 
-    known_logs(task, out, dialogues, seed)
+    write_dialogues(out, known_logs(known_family(task), dialogues, max(1, dialogues // 5), seed))
     typer.echo(f"{dialogues} dialogues: {out}")
 
 
@@ -147,18 +159,17 @@ def config(
     typer.echo(dump_config(load_config(config, overrides or [], preset=preset)))
 
 
-def _compare(
-    out: Path, config: Path | None, overrides: list[str], *, preset: str, jobs: int, resume: bool
-) -> None:
+def _compare(out: Path, config: Path | None, overrides: list[str], *, preset: str, jobs: int, resume: bool) -> None:
     from rich.console import Console
 
     from understudy.config import load_config
-    from understudy.pipeline.plan import cells_of, stages_of
+    from understudy.pipeline.plan import cells_of, check_families, stages_of
     from understudy.report import build_report, print_summary, summarise
     from understudy.runs import RunFolder
     from understudy.scheduler import run_stages
 
     loaded = load_config(config, overrides, preset=preset)
+    check_families(loaded)
     run = RunFolder.create(out, loaded, resume=resume)
     run_stages(run, [stage for cell in cells_of(loaded) for stage in stages_of(cell)], jobs)
     print_summary(summarise(out), Console())

@@ -105,9 +105,7 @@ def _request(item: _Open) -> Request:
 def _step(item: _Open, answer: Message | Failure) -> Dialogue | FailedDialogue | None:
     if isinstance(answer, Failure):
         item.turns.close()
-        return FailedDialogue(
-            item.appointment.key, item.appointment.task.id, item.turn, answer.reason, item.messages
-        )
+        return FailedDialogue(item.appointment.key, item.appointment.task.id, item.turn, answer.reason, item.messages)
     try:
         item.turn, item.messages = item.turns.send(answer)
     except StopIteration as stop:

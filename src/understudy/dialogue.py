@@ -13,9 +13,7 @@ Turns = Generator[tuple[Role, tuple[Message, ...]], Message, Dialogue]
 """Yields whose turn it is and what was said, is sent that side's message, returns the finished dialogue."""
 
 
-def dialogue(
-    family: TaskFamily, task: Task, person: str, *, so_far: tuple[Message, ...] = ()
-) -> Turns:
+def dialogue(family: TaskFamily, task: Task, person: str, *, so_far: tuple[Message, ...] = ()) -> Turns:
     """One dialogue, turn by turn, from its opening (or from a logged prefix).
 
     The dialogue is over when a side ends it, when the family says so, or after `family.max_agent_turns` agent messages.

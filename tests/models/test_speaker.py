@@ -19,7 +19,7 @@ def request(key: int, messages: tuple[Message, ...], forced: str = "") -> Reques
 
 def talk(speaker: ModelSpeaker, keys: list[int], turns: int) -> dict[int, tuple[Message, ...]]:
     """Dialogues at their own pace: every third sits out the second turn; user messages differ in length."""
-    said = {key: OPENING for key in keys}
+    said = dict.fromkeys(keys, OPENING)
     for turn in range(turns):
         asked = [k for k in keys if not (turn == 1 and k % 3 == 2)]
         for key, answer in zip(asked, speaker.reply([request(k, said[k]) for k in asked]), strict=True):

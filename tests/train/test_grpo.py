@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ColourFamily, ColourUser, colour_dialogue
 
+from conftest import ColourFamily, ColourUser, colour_dialogue
 from understudy.align.sft import fit
 from understudy.config import RLConfig, SFTConfig
 from understudy.models.load import ChatModel
@@ -79,10 +80,8 @@ def run(
             raise Killed
 
     folder.mkdir(exist_ok=True)
-    try:
+    with contextlib.suppress(Killed):
         train(policy, speaker, source, config, scratch=folder, on_step=on_step)
-    except Killed:
-        pass
     return policy
 
 

@@ -22,7 +22,7 @@ def learn_copying(chat_model: ChatModel, steps: int, learning_rate: float, *, se
     """Train in place on `steps` batches of random token sequences that are written twice.
 
     Returns:
-        Mean NLL in nats per token of the second writing, in the last batch (log of the vocabulary where nothing is copied).
+        Mean NLL in nats per token of the second writing, in the last batch (log of the vocabulary if nothing is copied).
     """
     device = default_device()
     model = chat_model.model.to(device)
@@ -40,7 +40,7 @@ def learn_copying(chat_model: ChatModel, steps: int, learning_rate: float, *, se
         # The first token of the second writing cannot be foreseen.
         loss = -token_logprobs(model, twice)[:, -(length - 1) :].mean()
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         nll = float(loss.detach())

@@ -20,9 +20,10 @@ from understudy.types import Dialogue, Role
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one pass over the logs gave: mean NLL in nats per token of the trained side."""
+    """One pass over the logs (ending with optimiser step number `step`): mean NLL in nats per token of the trained side."""
 
     epoch: int
+    step: int
     train_nll: float
     validation_nll: float
 
@@ -42,9 +43,7 @@ def examples_of(dialogues: Sequence[Dialogue], chat: ChatFormat) -> list[Example
     return [Example(*chat.dialogue(d.task.prompt(chat.side), d.messages)) for d in dialogues]
 
 
-def validation_split(
-    dialogues: Sequence[Dialogue], share: float, seed: int
-) -> tuple[list[Dialogue], list[Dialogue]]:
+def validation_split(dialogues: Sequence[Dialogue], share: float, seed: int) -> tuple[list[Dialogue], list[Dialogue]]:
     """Hold out a share of the persons, so that no person is on both sides.
 
     Raises:
@@ -77,7 +76,8 @@ def fit(
     Dialogues longer than the model's context are left out of training.
 
     Returns:
-        One record per epoch run (fewer than `config.epochs` if the held-out NLL stopped falling for `config.patience`).
+        One record per epoch run: up to `config.epochs` or `config.steps`, whichever comes first, fewer if the held-out
+        NLL stopped falling for `config.patience` epochs.
     """
     device = default_device()
     model = chat_model.model.to(device)
@@ -93,7 +93,7 @@ def fit(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
     )
-    total = config.epochs * len(batches)
+    total = min(config.steps, config.epochs * len(batches))
     warmup = max(1, round(config.warmup * total))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
@@ -101,24 +101,26 @@ def fit(
     )
     best, best_weights = math.inf, copy.deepcopy(model.state_dict())
     history: list[Epoch] = []
-    for epoch in range(config.epochs):
+    step = 0
+    for epoch in range(math.ceil(total / len(batches))):
         model.train()
         nll, tokens = 0.0, 0
-        for index in stream(seed, "sft", str(epoch)).permutation(len(batches)):
+        for index in stream(seed, "sft", str(epoch)).permutation(len(batches))[: total - step]:
+            step += 1
             batch = batches[index]
             own = batch.mask.float()
             weights = own + config.other_side_weight * ((batch.ids != pad) & ~batch.mask)
             logp = token_logprobs(model, batch.ids)
             loss = -(logp * weights).sum() / weights.sum()
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
             nll -= float((logp.detach() * own).sum())
             tokens += int(own.sum())
         validation_nll, _ = mean_nll(model, held_out)
-        history.append(Epoch(epoch, nll / max(1, tokens), validation_nll))
+        history.append(Epoch(epoch, step, nll / max(1, tokens), validation_nll))
         if on_epoch:
             on_epoch(history[-1])
         if validation_nll < best:

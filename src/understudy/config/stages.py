@@ -47,9 +47,9 @@ class LogsConfig(StageConfig):
     """Dialogues written where the users are known, 100 to 100000; logs of one's own are taken whole."""
     people: Annotated[int, Field(ge=10, le=100_000)] = 1000
     """Different people in these dialogues, 10 to `dialogues`; the splits share no person."""
-    align_share: OpenShare = 0.6
+    align_share: OpenShare = 0.5
     """Share of the people whose dialogues align the user, between 0 and 1; the three shares sum to 1."""
-    agent_share: OpenShare = 0.3
+    agent_share: OpenShare = 0.4
     """Share of the people whose dialogues train the base agent, between 0 and 1; the three shares sum to 1."""
     heldout_share: OpenShare = 0.1
     """Share of the people kept for measurements, between 0 and 1; the three shares sum to 1."""
@@ -136,7 +136,9 @@ class UnseenUserModelConfig(UserModelConfig):
 class SFTConfig(StageConfig):
     """Supervised fine-tuning of a base agent (agent side) or of a user (roles reversed)."""
 
-    epochs: Annotated[int, Field(ge=1, le=1000)] = 6
+    steps: Annotated[int, Field(ge=1, le=10_000_000)] = 1200
+    """Most optimiser steps, 1 to 10000000; the learning rate falls to 0 with the last one."""
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 20
     """Most passes over the training dialogues, 1 to 1000."""
     learning_rate: LearningRate = 3e-3
     """Peak of AdamW's learning rate, above 0 and at most 1."""
@@ -152,7 +154,7 @@ class SFTConfig(StageConfig):
     """Share of the people whose dialogues choose the best epoch, between 0 and 0.9."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
     """AdamW's decoupled weight decay, 0 to 1."""
-    patience: Annotated[int, Field(ge=1, le=1000)] = 2
+    patience: Annotated[int, Field(ge=1, le=1000)] = 3
     """Epochs without a lower validation loss before training stops, 1 to 1000; the best epoch is kept."""
 
 

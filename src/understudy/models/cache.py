@@ -18,7 +18,7 @@ class RaggedCache(Cache):
 
     def __init__(self, keys: list[torch.Tensor], values: list[torch.Tensor]) -> None:
         self.keys, self.values = keys, values
-        self.layers = []  # all storage is in `keys` and `values`
+        self.layers: list[object] = []  # all storage is in `keys` and `values`
         self._columns = torch.zeros(0, 0, dtype=torch.long)
         self._rows = torch.zeros(0, 1, dtype=torch.long)
         self._width = 0

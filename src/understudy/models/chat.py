@@ -91,7 +91,7 @@ class ChatFormat:
         return [] if self.restate_prompt else self._prompt(prompt)
 
     def before_own(self, prompt: str) -> list[int]:
-        """What stands before the model's own words: the generation prompt, after the restated prompt where there is one."""
+        """What stands before the model's own words: the generation prompt, after the restated prompt if there is one."""
         return [*self._prompt(prompt), *self._opening] if self.restate_prompt else self._opening
 
     @property

@@ -30,7 +30,7 @@ class Batch:
 
 
 def batches_by_length(examples: Sequence[Example], max_tokens: int, pad_id: int, device: torch.device) -> list[Batch]:
-    """Sort by length and cut into batches of at most `max_tokens` tokens, padding included (at least one example each)."""
+    """Sort by length and cut into batches of at most `max_tokens` tokens with padding (at least one example each)."""
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].ids))
     result: list[Batch] = []
     chosen: list[int] = []

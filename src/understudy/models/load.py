@@ -18,7 +18,6 @@ from transformers.utils import logging as transformers_logging
 from understudy.errors import ModelError
 from understudy.models.attention import use_training_attention
 
-
 transformers_logging.disable_progress_bar()  # it would break into our own progress bars
 
 
@@ -92,5 +91,5 @@ def default_device() -> torch.device:
 
 def _native_bf16() -> bool:
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -29,7 +29,7 @@ class Sampled:
 
 
 class Sampler:
-    """Places for `width` dialogues of up to `max_length` tokens; each place keeps its keys and values until it is reused.
+    """Places for `width` dialogues of up to `max_length` tokens; each keeps its keys and values until it is reused.
 
     Sampling is by inversion of the cumulative distribution with uniforms that the caller gives, so that a dialogue's
     words do not depend on which other dialogues share its batch.
@@ -98,7 +98,7 @@ class Sampler:
         for step in range(limit):
             chosen, logp = _choose(logits, noise[torch.as_tensor(rows, device=self.device), step], temperature)
             newest = chosen.cpu().numpy()
-            for row, token, lp in zip(rows, newest.tolist(), logp.tolist(), strict=True):
+            for row, token, lp in zip(rows.tolist(), newest.tolist(), logp.tolist(), strict=True):
                 ids_out[row].append(token)
                 logprobs_out[row].append(lp)
             done = np.isin(newest, list(stops))

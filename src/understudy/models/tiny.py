@@ -29,7 +29,7 @@ CHAT_TEMPLATE = (
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer of at most `vocabulary` tokens: any text can be written, common words are one token."""
+    """A byte-level BPE tokenizer of at most `vocabulary` tokens: any text can be written, common words are whole."""
     inner = Tokenizer(models.BPE())
     # A leading space makes the first word of a message the same token as elsewhere; digits stay single so that counts
     # and values can be compared; punctuation stays apart.

@@ -32,7 +32,8 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return f"{self.family_name}/seed{self.seed}"
+        # A family of one's own is named package.module:Class; a folder is not.
+        return f"{self.family_name.replace(':', '.')}/seed{self.seed}"
 
     @property
     def known(self) -> bool:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 from understudy.align.copying import learn_copying
 from understudy.align.sft import Epoch, fit, texts_of, validation_split
 from understudy.config import ModelConfig, SFTConfig
-from understudy.converse import Appointment, converse
 from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.logs.split import split_by_person
 from understudy.models.load import load_chat_model
 from understudy.models.tiny import make_tiny
 from understudy.pipeline.cell import Cell
-from understudy.runs import stream, stream_seed, write_json
+from understudy.pipeline.known_logs import known_family, known_logs
+from understudy.runs import write_json
 from understudy.scheduler import StageContext
-from understudy.tasks.base import KnownUserFamily
 from understudy.tasks.negotiate import load_corpus
 from understudy.types import Dialogue, Role
-from understudy.users.population import PopulationSpeaker
-from understudy.users.script import ScriptSpeaker
 
 
 def make_logs(context: StageContext, cell: Cell) -> None:
@@ -32,30 +28,21 @@ def make_logs(context: StageContext, cell: Cell) -> None:
 
 
 def _known_logs(context: StageContext, cell: Cell) -> dict[str, list[Dialogue]]:
-    family = cast(KnownUserFamily, cell.training_family())
-    logs, seed = cell.config.logs, cell.seed_of("logs")
-    meetings = []
-    for key in range(logs.dialogues):
-        name = f"log-{key}"
-        person = f"person-{int(stream(seed, 'person', name).integers(logs.people))}"
-        task = family.sample_task(stream(seed, "task", name), name)
-        meetings.append(Appointment(key, task, person, stream_seed(seed, "dialogue", name)))
-    held = converse(
-        family,
-        meetings,
-        ScriptSpeaker(family),
-        PopulationSpeaker(family),
-        width=256,
-        on_finished=lambda n: context.progress(n, len(meetings)) if n % 100 == 0 else None,
+    logs = cell.config.logs
+    dialogues = known_logs(
+        known_family(cell.family_name),
+        logs.dialogues,
+        logs.people,
+        cell.seed_of("logs"),
+        on_finished=lambda n: context.progress(n, logs.dialogues) if n % 100 == 0 else None,
     )
     shares = {"align": logs.align_share, "agent": logs.agent_share, "heldout": logs.heldout_share}
-    return split_by_person(held.dialogues, shares, cell.seed_of("split"))
+    return split_by_person(dialogues, shares, cell.seed_of("split"))
 
 
 def _corpus(cell: Cell) -> dict[str, list[Dialogue]]:
     assert cell.config.data is not None  # checked by the config
     training, validation = load_corpus(cell.config.data, cell.seed_of("sides"))
-    logs = cell.config.logs
     shares = {"align": 0.4, "agent": 0.25, "referee": 0.35}
     return {**split_by_person(training, shares, cell.seed_of("split")), "heldout": validation}
 
@@ -109,4 +96,4 @@ def fit_further(context: StageContext, cell: Cell) -> None:
 
 
 def _progress(context: StageContext, sft: SFTConfig) -> Callable[[Epoch], None]:
-    return lambda epoch: context.progress(epoch.epoch + 1, sft.epochs, nll=epoch.validation_nll)
+    return lambda epoch: context.progress(epoch.step, sft.steps, nll=epoch.validation_nll)

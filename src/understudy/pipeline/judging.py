@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 
 from understudy.evaluate.judge import appointments, hold, score, tune_temperature
 from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.models.load import load_chat_model
-from understudy.pipeline.cell import ALIGNED, POPULATION, PROMPTED, REFEREE, UNSEEN, Cell, user_words
+from understudy.pipeline.cell import ALIGNED, POPULATION, PROMPTED, UNSEEN, Cell, user_words
 from understudy.realism.coherence import coherence_table
 from understudy.realism.perplexity import held_out_perplexity
 from understudy.realism.style import style_figures
-from understudy.results import ArmResult, CoherenceResult, Cost, ShiftResult, TranscriptColumn, Transcript
+from understudy.results import (
+    ArmResult,
+    ContradictionRate,
+    Cost,
+    Figure,
+    HeldOutPerplexity,
+    ShiftPoint,
+    ShiftResult,
+    Transcript,
+    TranscriptColumn,
+    TranscriptsResult,
+    UsersResult,
+)
 from understudy.runs import MetricsLog, write_json
 from understudy.scheduler import StageContext
 from understudy.shift.two_sample import null_curve, shift_curve
+from understudy.types import Role
 
 GREEDY = 0.0
 _LAST_STEPS = 5
@@ -49,17 +64,20 @@ def judge_arm(
     total = judge.dialogues
 
     validation = appointments(training, judge.tuning_dialogues, cell.seed_of("tuning"), "validation")
-    tuned, _ = tune_temperature(
-        training, agent, own_user, validation, (*judge.temperatures, GREEDY), width=width
-    )
+    tuned, _ = tune_temperature(training, agent, own_user, validation, (*judge.temperatures, GREEDY), width=width)
     meetings = appointments(judging, judge.dialogues, cell.seed_of("judging"), "heldout")
     people = cell.user(cell.people, context)
     decoding, judged = {}, {}
     for name, temperature in {"T=1": 1.0, "tuned": tuned, "greedy": GREEDY}.items():
         if temperature not in judged:
             held = hold(
-                judging, agent, people, meetings, temperature,
-                width=width, on_finished=lambda n, name=name: context.progress(n, total, decoding=name),
+                judging,
+                agent,
+                people,
+                meetings,
+                temperature,
+                width=width,
+                on_finished=partial(_report, context, total, name),
             )
             judged[temperature] = score(held, temperature, cell.seed_of("score", arm))
             write_dialogues(context.output / f"real-{name.replace('=', '')}.jsonl", held.dialogues)
@@ -96,6 +114,10 @@ def judge_arm(
             reward_max=judging.reward_max,
         ).to_json(),
     )
+
+
+def _report(context: StageContext, total: int, decoding: str, done: int) -> None:
+    context.progress(done, total, decoding=decoding)
 
 
 def _training_reward(context: StageContext, agent_stage: str) -> float:
@@ -147,11 +169,15 @@ def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) ->
         if null is None or arm == "calibrated":
             null = null_curve(real, seed=seed, min_alive=judge.shift_min_alive // 2)
         context.progress(i + 1, len(arms))
-    if null is not None:
-        curves["null"] = null
-    write_json(
-        context.output / "result.json", ShiftResult.from_curves(cell.family_name, cell.seed, curves).to_json()
+    result = ShiftResult(
+        family=cell.family_name,
+        seed=cell.seed,
+        curves={
+            arm: [ShiftPoint.from_json(asdict(point)) for point in curve]
+            for arm, curve in (*curves.items(), ("null", null or []))
+        },
     )
+    write_json(context.output / "result.json", result.to_json())
 
 
 def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> None:
@@ -162,26 +188,30 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
     meetings = appointments(family, judge.tuning_dialogues * 2, cell.seed_of("users"), "users")
     coherence, style = {}, {}
     labels = [*dict.fromkeys((cell.people, ALIGNED, UNSEEN, PROMPTED))]
-    for i, label in enumerate(labels):
+    for done, label in enumerate(labels, 1):
         held = hold(family, agent, cell.user(label, context), meetings, 1.0, width=width)
-        coherence[user_words(label)] = coherence_table(family, held.dialogues)
-        style[user_words(label)] = style_figures(held.dialogues, seed=cell.seed_of("style"))
-        context.progress(i + 1, len(labels))
+        coherence[user_words(label)] = [
+            ContradictionRate.from_json(asdict(row)) for row in coherence_table(family, held.dialogues)
+        ]
+        style[user_words(label)] = {
+            name: Figure(mean=i.mean, low=i.low, high=i.high)
+            for name, i in style_figures(held.dialogues, seed=cell.seed_of("style")).items()
+        }
+        context.progress(done, len(labels))
     people = read_dialogues(context.input(cell.stage("logs")) / "heldout.jsonl")
-    perplexity = {
-        user_words(label): held_out_perplexity(
-            load_chat_model(context.input(stage) / "model"), "user", people
-        )
-        for label in labels
-        if (stage := cell.user_stage(label)) is not None
+    models: dict[str, tuple[str | None, Role]] = {
+        user_words(label): (cell.user_stage(label), "user") for label in labels
     }
-    perplexity["agent base"] = held_out_perplexity(
-        load_chat_model(context.input(agent_stage) / "model"), "agent", people
+    models["agent base"] = (agent_stage, "agent")
+    perplexity = {}
+    for name, (stage, side) in models.items():
+        if stage is not None:
+            found = held_out_perplexity(load_chat_model(context.input(stage) / "model"), side, people)
+            perplexity[name] = HeldOutPerplexity.from_json(asdict(found))
+    result = UsersResult(
+        family=cell.family_name, seed=cell.seed, coherence=coherence, style=style, perplexity=perplexity
     )
-    write_json(
-        context.output / "result.json",
-        CoherenceResult(cell.family_name, cell.seed, coherence, style, perplexity).to_json(),
-    )
+    write_json(context.output / "result.json", result.to_json())
 
 
 def show_transcripts(context: StageContext, cell: Cell, *, arms: dict[str, str], count: int = 4) -> None:
@@ -189,22 +219,22 @@ def show_transcripts(context: StageContext, cell: Cell, *, arms: dict[str, str],
     columns = {}
     for arm, stage in arms.items():
         folder = context.input(stage)
-        result = ArmResult.from_json(json.loads((folder / "result.json").read_text()))
-        name = next(
-            n for n in ("T=1", "tuned", "greedy") if result.decoding[n].temperature == result.tuned_temperature
-        )
+        judged = ArmResult.from_json(json.loads((folder / "result.json").read_text()))
+        name = next(n for n in ("T=1", "tuned", "greedy") if judged.decoding[n].temperature == judged.tuned_temperature)
         columns[arm] = read_dialogues(folder / f"real-{name.replace('=', '')}.jsonl")
-    transcripts = []
     by_task = {arm: {d.task.id: d for d in dialogues} for arm, dialogues in columns.items()}
-    shared = [d.task.id for d in next(iter(columns.values())) if all(d.task.id in found for found in by_task.values())]
-    for task_id in shared[:count]:
-        first = next(iter(by_task.values()))[task_id]
-        transcripts.append(
+    first = next(iter(columns.values()))
+    shared = [d for d in first if all(d.task.id in found for found in by_task.values())]
+    result = TranscriptsResult(
+        family=cell.family_name,
+        seed=cell.seed,
+        judge_label=user_words(cell.people),
+        transcripts=[
             Transcript(
-                task_summary=first.task.user_prompt,
-                columns=[
-                    TranscriptColumn.of(arm, user_words(cell.people), found[task_id]) for arm, found in by_task.items()
-                ],
+                goal=d.task.user_prompt,
+                columns=[TranscriptColumn.of(arm, found[d.task.id]) for arm, found in by_task.items()],
             )
-        )
-    write_json(context.output / "result.json", [t.to_json() for t in transcripts])
+            for d in shared[:count]
+        ],
+    )
+    write_json(context.output / "result.json", result.to_json())

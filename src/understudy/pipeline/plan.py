@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from understudy.config import CompareConfig
+from understudy.errors import ConfigError
 from understudy.pipeline.cell import ALIGNED, PROMPTED, REFEREE, UNSEEN, Cell
 from understudy.scheduler import Stage
+from understudy.tasks import load_family
 
 # Stage functions live in modules that import torch; they are imported by name inside the worker processes.
 _FITTING, _TRAINING, _JUDGING = (f"understudy.pipeline.{m}" for m in ("fitting", "training", "judging"))
@@ -14,6 +16,25 @@ _FITTING, _TRAINING, _JUDGING = (f"understudy.pipeline.{m}" for m in ("fitting",
 
 def cells_of(config: CompareConfig) -> list[Cell]:
     return [Cell(config, family, seed) for seed in config.seeds for family in config.families]
+
+
+def check_families(config: CompareConfig) -> None:
+    """Make every family once, before any stage runs.
+
+    Raises:
+        ConfigError: if a family is unknown or cannot be made, or the sweep over log sizes asks for more dialogues than
+            the alignment part will hold.
+        LogError: if a family's data folder lacks what it needs.
+    """
+    for name in config.families:
+        load_family(name, config.data)
+    held = round(config.logs.dialogues * config.logs.align_share)
+    if config.log_sizes and max(config.log_sizes) > held:
+        raise ConfigError(
+            f"log_sizes holds {max(config.log_sizes)}, more than the alignment part's {held} dialogues",
+            where="log_sizes",
+            fix="lower it, or raise logs.dialogues or logs.align_share",
+        )
 
 
 def training_user(cell: Cell, arm: str) -> str | None:
@@ -31,13 +52,13 @@ def user_stages(cell: Cell) -> list[str]:
     return [cell.stage(f"user-{label}") for label in labels]
 
 
-def _stage(cell: Cell, name: str, function: str, needs: list[str], label: str, **kwargs: object) -> Stage:
+def _stage(cell: Cell, name: str, function: str, needs: list[str], title: str, **kwargs: object) -> Stage:
     return Stage(
         name=cell.stage(name),
         needs=tuple(dict.fromkeys(needs)),
         run=function,
         kwargs={"cell": cell, **kwargs},
-        label=f"{cell.family_name} {cell.seed}: {label}",
+        label=f"{cell.family_name} {cell.seed}: {title}",
     )
 
 
@@ -47,13 +68,27 @@ def _shared(cell: Cell) -> Iterator[Stage]:
 
     def user(label: str, part: str, model: object, words: str) -> Stage:
         return _stage(
-            cell, f"user-{label}", f"{_FITTING}:fit_model", logs, words,
-            side="user", part=part, model=model, label=label,
+            cell,
+            f"user-{label}",
+            f"{_FITTING}:fit_model",
+            logs,
+            words,
+            side="user",
+            part=part,
+            model=model,
+            label=label,
         )
 
     yield _stage(
-        cell, "base", f"{_FITTING}:fit_model", logs, "agent base (SFT)",
-        side="agent", part="agent", model=config.model, label="base",
+        cell,
+        "base",
+        f"{_FITTING}:fit_model",
+        logs,
+        "agent base (SFT)",
+        side="agent",
+        part="agent",
+        model=config.model,
+        label="base",
     )
     yield user(ALIGNED, "align", config.user_model, "aligned user (SFT)")
     if not cell.known:
@@ -70,24 +105,27 @@ def _arms(cell: Cell) -> Iterator[Stage]:
         yield _judge(cell, f"judge-{arm}", arm, cell.stage(arm), training_user(cell, arm), f"{arm}: judge")
 
 
-def _train(
-    cell: Cell, name: str, arm: str, user: str | None, label: str, severity: float = 1.0
-) -> Stage:
+def _train(cell: Cell, name: str, arm: str, user: str | None, label: str, severity: float = 1.0) -> Stage:
     needs = [cell.stage("logs"), cell.stage("base")]
     if user is not None and (stage := cell.user_stage(user)) is not None:
         needs.append(stage)
     return _stage(cell, name, f"{_TRAINING}:train_arm", needs, f"{label}: train", user=user, severity=severity)
 
 
-def _judge(
-    cell: Cell, name: str, arm: str, agent_stage: str, user: str | None, label: str, **kwargs: object
-) -> Stage:
+def _judge(cell: Cell, name: str, arm: str, agent_stage: str, user: str | None, label: str, **kwargs: object) -> Stage:
     needs = [cell.stage("logs"), agent_stage, *user_stages(cell)]
     if user is not None and (stage := cell.user_stage(user)) is not None:
         needs.append(stage)
     return _stage(
-        cell, name, f"{_JUDGING}:judge_arm", needs, label,
-        arm=arm, agent_stage=agent_stage, training_user=user, **kwargs,
+        cell,
+        name,
+        f"{_JUDGING}:judge_arm",
+        needs,
+        label,
+        arm=arm,
+        agent_stage=agent_stage,
+        training_user=user,
+        **kwargs,
     )
 
 
@@ -108,7 +146,12 @@ def _severities(cell: Cell) -> Iterator[Stage]:
         name = f"interactive-severity-{severity:g}"
         yield _train(cell, name, "interactive", PROMPTED, f"severity {severity:g}", severity)
         yield _judge(
-            cell, f"judge-{name}", "interactive", cell.stage(name), PROMPTED, f"severity {severity:g}: judge",
+            cell,
+            f"judge-{name}",
+            "interactive",
+            cell.stage(name),
+            PROMPTED,
+            f"severity {severity:g}: judge",
             severity=severity,
         )
 
@@ -118,11 +161,17 @@ def _log_sizes(cell: Cell) -> Iterator[Stage]:
     for size in cell.config.log_sizes:
         label = f"{size}-logs"
         yield _stage(
-            cell, f"user-{label}", f"{_FITTING}:fit_model", [cell.stage("logs")], f"user of {size} logs",
-            side="user", part="align", model=cell.config.user_model, label=label, dialogues=size,
+            cell,
+            f"user-{label}",
+            f"{_FITTING}:fit_model",
+            [cell.stage("logs")],
+            f"user of {size} logs",
+            side="user",
+            part="align",
+            model=cell.config.user_model,
+            label=label,
+            dialogues=size,
         )
         name = f"calibrated-logs-{size}"
         yield _train(cell, name, "calibrated", label, f"{size} logs")
-        yield _judge(
-            cell, f"judge-{name}", "calibrated", cell.stage(name), label, f"{size} logs: judge", log_size=size
-        )
+        yield _judge(cell, f"judge-{name}", "calibrated", cell.stage(name), label, f"{size} logs: judge", log_size=size)

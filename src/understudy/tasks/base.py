@@ -79,7 +79,10 @@ class TaskFamily(Protocol):
 class KnownUserFamily(TaskFamily, Protocol):
     """A family whose real users are a programme, so that every measurement can be checked against the truth."""
 
-    population: Population
+    @property
+    def population(self) -> Population:
+        """The real users."""
+        ...
 
     def prompted_reply(self, task: Task, messages: Sequence[Message]) -> ReplyDistribution:
         """The stand-in for a prompted LLM user at full severity: its failings are designed in (see docs/tasks.md)."""

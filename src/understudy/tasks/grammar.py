@@ -1,7 +1,7 @@
 """Random text with an exactly known distribution.
 
-An expression is a probability distribution over strings. It can be sampled, and `probability` sums over every derivation
-of a given string, so that paraphrases and typos that meet in the same words are counted right.
+An expression is a probability distribution over strings. It can be sampled, and `probability` sums over every
+derivation of a given string, so that paraphrases and typos that meet in the same words are counted right.
 """
 
 from __future__ import annotations

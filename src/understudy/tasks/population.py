@@ -1,4 +1,4 @@
-"""Users whose behaviour is exactly known: a programme that can be sampled and that gives the probability of any reply."""
+"""Users whose behaviour is exactly known: a programme that can be sampled and gives the probability of any reply."""
 
 from __future__ import annotations
 

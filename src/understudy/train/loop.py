@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,8 +78,8 @@ def train(
             "step": step,
             "groups": groups,
             "failed": collected.failed,
-            "turns": float(np.mean([r.agent_messages for r in collected.rollouts])),
-            "walked_out": float(np.mean([r.walked_out for r in collected.rollouts])),
+            "turns": _mean([r.agent_messages for r in collected.rollouts]),
+            "walked_out": _mean([r.walked_out for r in collected.rollouts]),
             "seconds": time.monotonic() - began,
             "sampling_seconds": sampled - began,
         }
@@ -146,7 +146,7 @@ def _update(
             reference_logp=reference_logp,
             kl_weight=config.kl_weight,
         )
-        loss.backward()
+        torch.autograd.backward(loss)
         figures["loss"] += float(loss.detach())
         gap = ((logp.detach() - sampled_logp).abs() * batch.mask).sum()
         figures["sampler_gap"] += float(gap) / normalizer
@@ -162,7 +162,7 @@ def _reference_logprobs(model: torch.nn.Module, reference: list[torch.Tensor], i
     with torch.no_grad():
         for p, old in zip(parameters, reference, strict=True):
             p.copy_(old)
-        logp = token_logprobs(model, ids)  # type: ignore[arg-type]
+        logp = token_logprobs(model, ids)
         for p, new in zip(parameters, current, strict=True):
             p.copy_(new)
     return logp
@@ -175,6 +175,10 @@ def _mean_surprise(rollouts: list[Rollout]) -> float:
     return total / max(1, count)
 
 
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
 def _account(budget: Budget, rollouts: list[Rollout]) -> None:
     messages = sum(r.agent_messages for r in rollouts)
     budget.messages += messages
@@ -183,9 +187,7 @@ def _account(budget: Budget, rollouts: list[Rollout]) -> None:
     budget.messages_per_rollout = max(1.0, messages / max(1, len(rollouts)))
 
 
-def _save(
-    path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, budget: Budget, step: int
-) -> None:
+def _save(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, budget: Budget, step: int) -> None:
     temporary = path.with_suffix(".tmp")
     torch.save(
         {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "budget": vars(budget), "step": step},

@@ -19,8 +19,8 @@ def grpo_loss(
     """Clipped surrogate of GRPO with token-level normalisation, on the agent's tokens only.
 
     Sources: clipped surrogate and the k3 estimator of KL(pi || reference): Shao et al. 2024 (arXiv 2402.03300), eq. 3-4.
-    Token-level normalisation: DAPO (arXiv 2503.14476), eq. 8: every token of the step weighs the same, so that long
-    dialogues are not favoured by the mean within a sequence. Dropped: the asymmetric clip and overlong penalty of DAPO,
+    Token-level normalisation: DAPO (arXiv 2503.14476), eq. 8: every token of the step weighs the same, whatever the
+    length of its dialogue. Dropped: the asymmetric clip and overlong penalty of DAPO,
     the reference model unless `kl_weight` > 0.
 
     Args:

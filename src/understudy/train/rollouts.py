@@ -76,13 +76,14 @@ class ConversationRollouts:
         held = converse(self.family, appointments, agent, self.user, width=self.width)
         rollouts = [
             Rollout(
-                record=_record(trace.agent),
+                record=trace.agent,
                 reward=trace.dialogue.outcome.reward,
                 group=trace.key // group_size,
                 agent_messages=sum(m.role == "agent" for m in trace.dialogue.messages),
                 walked_out=trace.dialogue.outcome.ending == "left",
             )
             for trace in held.traces
+            if trace.agent is not None  # a user who left with its opening: the policy said nothing
         ]
         return Collected(rollouts, len(held.failures))
 
@@ -114,12 +115,12 @@ class LoggedRollouts:
             answers = agent.reply([request for _, request in part])
             for (group, request), answer in zip(part, answers, strict=True):
                 record = agent.finish(request.key)
-                if isinstance(answer, Failure):
+                if isinstance(answer, Failure) or record is None:
                     failed += 1
                     continue
                 dialogue, act = self.acts[chosen[group]]
                 reward = self.family.final_act_reward(dialogue.task, dialogue.messages, act.position, answer.text)
-                rollouts.append(Rollout(_record(record), reward, group, 1))
+                rollouts.append(Rollout(record, reward, group, 1))
         return Collected(rollouts, failed)
 
     def _request(self, dialogue: Dialogue, act: FinalAct, key: int, name: str) -> Request:
@@ -131,11 +132,4 @@ class LoggedRollouts:
             seed=stream_seed(self.seed, "dialogue", name),
             forced=act.forced,
         )
-
-
-def _record(record: TokenRecord | None) -> TokenRecord:
-    if record is None:
-        raise ValueError("the agent in training must be a model that keeps its tokens")
-    return record
-
 

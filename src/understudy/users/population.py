@@ -49,9 +49,7 @@ class PromptedSpeaker:
         people: who replies otherwise; needed where severity < 1.
     """
 
-    def __init__(
-        self, family: PromptedFamily, severity: float = 1.0, people: PopulationSpeaker | None = None
-    ) -> None:
+    def __init__(self, family: PromptedFamily, severity: float = 1.0, people: PopulationSpeaker | None = None) -> None:
         if not 0 <= severity <= 1:
             raise ValueError(f"severity must be in [0, 1], not {severity}")
         if severity < 1 and people is None:

@@ -1,0 +1,1 @@
+"""Plots as inline SVG: one function per figure, data in, text out."""

@@ -1,0 +1,167 @@
+"""Read what a run has written so far. Absent files are listed, damaged ones are refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from understudy.errors import RunError
+from understudy.results import ArmResult, Record, ShiftResult, TranscriptsResult, UsersResult
+from understudy.runs import MetricsLog
+
+R = TypeVar("R", bound=Record)
+
+RL_ARMS = ("static", "interactive", "calibrated", "oracle")
+
+
+@dataclass(frozen=True)
+class CellData:
+    """What one task family with one seed has written.
+
+    Attributes:
+        arms: judged arms by name.
+        sweeps: judgements of the graded stand-in (`severity`) and of users of fewer logs (`log_size`).
+        metrics: rows of training by arm.
+        missing: what a finished cell would have beyond that, in words.
+    """
+
+    family: str
+    seed: int
+    arms: Mapping[str, ArmResult]
+    sweeps: tuple[ArmResult, ...]
+    metrics: Mapping[str, list[dict[str, Any]]]
+    shift: ShiftResult | None
+    users: UsersResult | None
+    transcripts: TranscriptsResult | None
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A run folder as read: the manifest (empty if absent) and all cells that have, or should have, results."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+    cells: tuple[CellData, ...]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        found = self.manifest.get("config")
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(cell.family for cell in self.cells))
+
+    def of(self, family: str) -> tuple[CellData, ...]:
+        """The family's cells, by seed."""
+        return tuple(cell for cell in self.cells if cell.family == family)
+
+
+def read_run(run: Path) -> RunData:
+    """Everything that the report is made from.
+
+    Raises:
+        RunError: if the folder does not exist, holds no judged agent, or a file in it is damaged.
+    """
+    run = Path(run)
+    if not run.is_dir():
+        raise RunError("there is no such folder", where=str(run), fix="give the folder that --out named")
+    manifest = _json(run / "manifest.json")
+    if not isinstance(manifest, dict | None):
+        raise RunError("is not a JSON object", where=str(run / "manifest.json"), fix="restore the file")
+    config = (manifest or {}).get("config")
+    config = config if isinstance(config, dict) else {}
+    places = _found(run) | {(f, s): None for f in config.get("families", ()) for s in config.get("seeds", ())}
+    order = {name: place for place, name in enumerate(config.get("families", ()))}
+    cells = [
+        _cell(run, family, seed, config)
+        for family, seed in sorted(places, key=lambda p: (order.get(p[0], len(order)), p[0], p[1]))
+    ]
+    if not any(cell.arms for cell in cells):
+        raise RunError(
+            "holds no result: no agent has been judged yet",
+            where=str(run),
+            fix="let the run judge its first agent (go on with --resume), or give another run folder",
+        )
+    return RunData(run, manifest or {}, tuple(cells))
+
+
+def _found(run: Path) -> dict[tuple[str, int], None]:
+    places = {}
+    for folder in sorted((run / "stages").glob("*/seed*")):
+        if folder.is_dir() and folder.name[4:].isdigit():
+            places[folder.parent.name, int(folder.name[4:])] = None
+    return places
+
+
+def _cell(run: Path, family: str, seed: int, config: Mapping[str, Any]) -> CellData:
+    folder = run / "stages" / family / f"seed{seed}"
+    judged = [_record(path, ArmResult) for path in sorted(folder.glob("judge-*/result.json"))]
+    main = {path.parent.name for path in folder.glob("judge-*/result.json")}
+    results = [r for r in judged if r is not None]
+    arms = {r.arm: r for r in results if f"judge-{r.arm}" in main and not _is_sweep(r)}
+    metrics = {
+        arm: rows for arm in RL_ARMS if (rows := MetricsLog(folder / arm / "metrics.jsonl").read())
+    }
+    shift = _record(folder / "shift" / "result.json", ShiftResult)
+    users = _record(folder / "users" / "result.json", UsersResult)
+    transcripts = _record(folder / "transcripts" / "result.json", TranscriptsResult)
+    measured = {"context shift": shift, "coherence of the users": users, "transcripts": transcripts}
+    expected = tuple(config.get("arms", ())) or tuple(arms)
+    sweeps = tuple(r for r in results if _is_sweep(r))
+    missing = [
+        *(f"judgement of {arm}" for arm in expected if arm not in arms),
+        *(f"learning curve of {arm}" for arm in expected if arm in arms and arm in RL_ARMS and arm not in metrics),
+        *(name for name, found in measured.items() if found is None),
+        *_missing_sweeps(sweeps, config, any(arm.judge_label.startswith("referee") for arm in arms.values())),
+    ]
+    return CellData(family, seed, arms, sweeps, metrics, shift, users, transcripts, tuple(missing))
+
+
+def _is_sweep(result: ArmResult) -> bool:
+    # The interactive arm itself has severity 1; it is the right end of the curve, not part of the sweep.
+    return result.log_size is not None or result.severity not in (None, 1.0)
+
+
+def _missing_sweeps(sweeps: tuple[ArmResult, ...], config: Mapping[str, Any], referee: bool) -> list[str]:
+    severities = {r.severity for r in sweeps if r.log_size is None}
+    sizes = {r.log_size for r in sweeps}
+    # The graded stand-in exists for known users only.
+    graded = [] if referee else [s for s in config.get("severities", ()) if s != 1 and s not in severities]
+    return [
+        *(f"interactive at severity {severity:g}" for severity in graded),
+        *(f"calibrated on {size} logs" for size in config.get("log_sizes", ()) if size not in sizes),
+    ]
+
+
+def _record(path: Path, kind: type[R]) -> R | None:
+    value = _json(path)
+    if value is None:
+        return None
+    try:
+        return kind.from_json(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise RunError(
+            f"does not hold what this version writes ({where}: {first['msg'].lower()})",
+            where=str(path),
+            fix="make the report with the version that made the run, or delete the stage's folder and --resume",
+        ) from error
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"cannot be read: {error}", where=str(path), fix="restore the file, or delete its folder and --resume"
+        ) from error

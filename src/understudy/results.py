@@ -1,0 +1,192 @@
+"""What judging and measuring write and the report reads: one `result.json` per stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from understudy.types import Dialogue
+
+
+class Record(BaseModel):
+    """A frozen record with a JSON form; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        return cls.model_validate(value)
+
+
+class Score(Record):
+    """Dialogues of one agent with one user at one decoding temperature.
+
+    Attributes:
+        temperature: 0 is greedy.
+        reward: mean over dialogues; `low` and `high` are its 95% bootstrap interval over dialogues.
+        n: finished dialogues; `failed` ones are left out.
+        turns: mean number of agent messages.
+        walked_out_share: share of dialogues that the user left.
+        endings: dialogues by ending.
+        details: means of the family's further figures (for example `user_points`).
+    """
+
+    temperature: float
+    reward: float
+    low: float
+    high: float
+    n: int
+    turns: float
+    walked_out_share: float
+    failed: int = 0
+    endings: dict[str, int] = {}
+    details: dict[str, float] = {}
+
+
+class Cost(Record):
+    """What an arm used; `real_dialogues` counts logs behind its models and rollouts with real users."""
+
+    optimizer_steps: int
+    sampled_agent_messages: int
+    sampled_tokens: int
+    cpu_seconds: float
+    real_dialogues: int
+
+
+class ArmResult(Record):
+    """One arm of one family and seed, judged.
+
+    Attributes:
+        decoding: by `T=1`, `tuned`, `greedy`: with the real users (or the referee that stands for them).
+        tuned_temperature: chosen on validation tasks with the arm's own training user.
+        training_user: whom the policy met in training; None where it met nobody.
+        training_reward: mean over the last steps of training.
+        reward_with_training_user: the final agent at T=1 with the user it was trained with.
+        agent_x_user: the tuned agent with each user.
+        severity: of the stand-in's failings where it was the training user.
+        log_size: dialogues that the aligned user was fitted on, in the sweep over log sizes.
+        judge_label: who judged, in words.
+    """
+
+    family: str
+    seed: int
+    arm: str
+    decoding: dict[str, Score]
+    tuned_temperature: float
+    training_user: str | None
+    training_reward: float | None
+    reward_with_training_user: Score | None
+    cost: Cost
+    agent_x_user: dict[str, Score]
+    judge_label: str
+    reward_name: str
+    reward_max: float
+    severity: float | None = None
+    log_size: int | None = None
+
+
+class ShiftPoint(Record):
+    """A two-sample measurement at one agent turn; see `understudy.shift.two_sample.TwoSample`."""
+
+    turn: int
+    auc: float
+    low: float
+    high: float
+    n_a: int
+    n_b: int
+    alive_a: int
+    alive_b: int
+    tv_lower_bound: float
+    tv_low: float
+
+
+class ShiftResult(Record):
+    """Context shift between training and real users by arm, and `null` (real against real)."""
+
+    family: str
+    seed: int
+    curves: dict[str, list[ShiftPoint]]
+
+
+class ContradictionRate(Record):
+    """One row of a coherence table; see `understudy.realism.coherence.CoherenceRow`."""
+
+    kind: str
+    occasions: int
+    violations: int
+    rate: float
+    low: float
+    high: float
+
+
+class Figure(Record):
+    """A mean with its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class HeldOutPerplexity(Record):
+    """See `understudy.realism.perplexity.Perplexity`."""
+
+    per_token: float
+    tokens: int
+    bits_per_character: float
+
+
+class UsersResult(Record):
+    """How close each user comes to people: contradictions, style, and how well it predicts held-out people."""
+
+    family: str
+    seed: int
+    coherence: dict[str, list[ContradictionRate]]
+    style: dict[str, dict[str, Figure]]
+    perplexity: dict[str, HeldOutPerplexity]
+
+
+class Line(Record):
+    """One message of a transcript."""
+
+    role: str
+    text: str
+    end: bool
+
+
+class TranscriptColumn(Record):
+    """One arm's dialogue on a task."""
+
+    arm: str
+    messages: list[Line]
+    reward: float
+    ending: str
+
+    @classmethod
+    def of(cls, arm: str, dialogue: Dialogue) -> TranscriptColumn:
+        return cls(
+            arm=arm,
+            messages=[Line(role=m.role, text=m.text, end=m.end) for m in dialogue.messages],
+            reward=dialogue.outcome.reward,
+            ending=dialogue.outcome.ending,
+        )
+
+
+class Transcript(Record):
+    """The same task with the same person in every arm."""
+
+    goal: str
+    columns: list[TranscriptColumn]
+
+
+class TranscriptsResult(Record):
+    """A few transcripts of one family and seed, chosen by their place in the list, not by their reward."""
+
+    family: str
+    seed: int
+    judge_label: str
+    transcripts: Sequence[Transcript]

@@ -1,0 +1,79 @@
+"""Features of a context for two-sample classifiers. Fixed beforehand: nothing here is fitted, chosen or looked at."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from understudy.shift.contexts import Context
+from understudy.types import Message
+
+WORD_BITS = 12
+"""Each block of words has 2**WORD_BITS hashed columns."""
+_ENDINGS = 32
+_TOKEN = r"[^\s]+"
+
+
+class ContextFeatures:
+    """Contexts -> sparse rows; every distinct message is hashed once, a context is a sum over its messages.
+
+    Columns: word 1- and 2-gram counts of (1) the last user message, (2) the user's earlier messages, (3) the agent's
+    messages, as log(1 + count), n-grams within messages only; then, per side, messages and words per message; then one
+    column for each ending. A context that has ended has its ending's column and nothing else.
+    """
+
+    def __init__(self, contexts: Sequence[Context]) -> None:
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        self._rows: dict[str, int] = {}
+        for context in contexts:
+            for message in context.messages:
+                self._rows.setdefault(message.text, len(self._rows))
+        hashing = HashingVectorizer(
+            n_features=2**WORD_BITS, ngram_range=(1, 2), token_pattern=_TOKEN, norm=None, alternate_sign=False
+        )
+        # One more, empty row, so that a matrix exists where nobody has spoken yet.
+        self._grams = hashing.transform([*self._rows, ""])
+        self._words = np.array([*(len(text.split()) for text in self._rows), 0], dtype=float)
+
+    def matrix(self, contexts: Sequence[Context]) -> Any:
+        """[N, F] in CSR form, rows in the order of `contexts` (whose messages were given to the constructor)."""
+        from scipy.sparse import csr_matrix, hstack
+
+        parts = [_split(context) for context in contexts]
+        blocks = [self._sum([part[block] for part in parts]) for block in range(3)]
+        for block in blocks:
+            block.data = np.log1p(block.data)
+        # Scaled to the size of a word's count, so that one penalty fits all columns.
+        figures = np.array(
+            [
+                [np.log1p(len(side)) for side in (last + earlier, agent)]
+                + [np.log1p(self._mean_words(side)) for side in (last, earlier, agent)]
+                for last, earlier, agent in parts
+            ]
+        )
+        endings = np.zeros((len(contexts), _ENDINGS))
+        for row, context in enumerate(contexts):
+            if not context.alive:
+                endings[row, zlib.crc32(context.ended.encode()) % _ENDINGS] = 1.0
+        return hstack([*blocks, csr_matrix(figures), csr_matrix(endings)], format="csr")
+
+    def _sum(self, groups: list[list[Message]]) -> Any:
+        from scipy.sparse import csr_matrix
+
+        columns = [self._rows[message.text] for group in groups for message in group]
+        starts = np.cumsum([0, *(len(group) for group in groups)])
+        chosen = csr_matrix((np.ones(len(columns)), columns, starts), shape=(len(groups), self._grams.shape[0]))
+        return (chosen @ self._grams).tocsr()
+
+    def _mean_words(self, messages: list[Message]) -> float:
+        return float(np.mean([self._words[self._rows[m.text]] for m in messages])) if messages else 0.0
+
+
+def _split(context: Context) -> tuple[list[Message], list[Message], list[Message]]:
+    """The last user message (none or one), the user's earlier ones, the agent's."""
+    user = [m for m in context.messages if m.role == "user"]
+    return user[-1:], user[:-1], [m for m in context.messages if m.role == "agent"]

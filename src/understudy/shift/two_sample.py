@@ -1,0 +1,185 @@
+"""Context shift by turn: how well a classifier tells one set of dialogues from another by the agent's contexts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.errors import UnderstudyError
+from understudy.shift.auc import cross_fitted_auc, total_variation_bound
+from understudy.shift.contexts import contexts_at_turn, last_common_turn
+from understudy.shift.features import ContextFeatures
+from understudy.shift.folds import deal_folds, fold_groups, task_clusters
+from understudy.types import Dialogue
+
+PENALTY_C = 0.1
+"""Inverse strength of the L2 penalty; fixed beforehand, never tuned on what is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwoSample:
+    """One two-sample test: the contexts of `a` against those of `b` at one turn, the dialogues that ended included.
+
+    An AUC near .5 says that this classifier found no difference, not that there is none.
+
+    Attributes:
+        turn: of the agent, counted from 0.
+        auc: in [0, 1]; .5 where the contexts cannot be told apart, 1 where always.
+        low: lower end of the 95% interval of `auc`.
+        high: upper end.
+        n_a: dialogues in `a`, the ended ones included.
+        n_b: in `b`.
+        alive_a: dialogues of `a` that have not ended at this turn.
+        alive_b: of `b`.
+        tv_lower_bound: `max(0, 2 * balanced accuracy - 1)`: a total variation that the classifier shows.
+        tv_low: its one-sided 95% lower confidence bound.
+    """
+
+    turn: int
+    auc: float
+    low: float
+    high: float
+    n_a: int
+    n_b: int
+    alive_a: int
+    alive_b: int
+    tv_lower_bound: float
+    tv_low: float
+
+
+def two_sample_auc(a: Sequence[Dialogue], b: Sequence[Dialogue], turn: int, *, seed: int, folds: int = 5) -> TwoSample:
+    """Cross-fitted logistic regression on `ContextFeatures`, positive class `a`.
+
+    The interval is that of `cross_fitted_auc`, the total variation that of `total_variation_bound`.
+
+    A dialogue, its twins and the dialogues about its task are in one fold (see `fold_groups`).
+
+    Args:
+        turn: agent turn, counted from 0.
+        seed: of the folds; the result is a function of the arguments.
+        folds: 2 or more.
+
+    Raises:
+        UnderstudyError: if a set has fewer than `2 * folds` dialogues.
+    """
+    clusters = _clusters(a, b, folds)
+    return _at_turn(a, b, turn, ContextFeatures(_contexts(a, b, turn)), clusters, seed, folds)
+
+
+def shift_curve(
+    a: Sequence[Dialogue],
+    b: Sequence[Dialogue],
+    seed: int,
+    max_turn: int | None = None,
+    min_alive: int = 1000,
+    folds: int = 5,
+) -> list[TwoSample]:
+    """`two_sample_auc` at turns 0, 1, ... up to `max_turn` and no further than `last_common_turn`.
+
+    Args:
+        max_turn: the last turn wanted; None for as far as there are `min_alive` dialogues alive in both sets.
+
+    Returns:
+        One entry per turn, in order; empty where not even turn 0 has `min_alive` dialogues.
+
+    Raises:
+        UnderstudyError: as `two_sample_auc`.
+    """
+    last = last_common_turn(a, b, min_alive)
+    if last is None:
+        return []
+    turns = range(1 + (last if max_turn is None else min(last, max_turn)))
+    clusters = _clusters(a, b, folds)
+    # What stands in the last context of a dialogue holds all its earlier ones: each message is hashed once.
+    features = ContextFeatures([context for turn in turns for context in _contexts(a, b, turn)])
+    return [_at_turn(a, b, turn, features, clusters, seed, folds) for turn in turns]
+
+
+def null_curve(
+    a: Sequence[Dialogue], seed: int, max_turn: int | None = None, min_alive: int = 500, folds: int = 5
+) -> list[TwoSample]:
+    """`shift_curve` of one half of a set, drawn at random, against the other: what no shift looks like.
+
+    Dialogues about one task go to the same half, so that halves differ as two independent sets do.
+
+    Args:
+        min_alive: per half.
+
+    Raises:
+        UnderstudyError: as `two_sample_auc`.
+    """
+    rng = np.random.default_rng([seed, 1])
+    clusters = task_clusters(a, max(1, len(a) // 10))
+    names, index, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
+    order = rng.permutation(len(names))
+    first = np.zeros(len(names), dtype=bool)
+    first[order] = np.cumsum(sizes[order]) <= len(a) // 2
+    halves = [[d for d, i in zip(a, index, strict=True) if first[i] == wanted] for wanted in (True, False)]
+    return shift_curve(halves[0], halves[1], seed, max_turn, min_alive, folds)
+
+
+def _contexts(a: Sequence[Dialogue], b: Sequence[Dialogue], turn: int) -> list[Any]:
+    return [*contexts_at_turn(a, turn), *contexts_at_turn(b, turn)]
+
+
+def _clusters(a: Sequence[Dialogue], b: Sequence[Dialogue], folds: int) -> NDArray[np.int64]:
+    if folds < 2 or min(len(a), len(b)) < 2 * folds:
+        raise UnderstudyError(
+            f"a two-sample test in {folds} folds got {len(a)} and {len(b)} dialogues",
+            where="context shift",
+            fix=f"give at least {max(4, 2 * folds)} dialogues per set (a few hundred for a useful interval)",
+        )
+    return task_clusters([*a, *b], _largest_group(a, b, folds))
+
+
+def _largest_group(a: Sequence[Dialogue], b: Sequence[Dialogue], folds: int) -> int:
+    """Half of a fold of the smaller set, so that folds can be even and each training half has both samples."""
+    return max(1, min(len(a), len(b)) // (2 * folds))
+
+
+def _at_turn(
+    a: Sequence[Dialogue],
+    b: Sequence[Dialogue],
+    turn: int,
+    features: ContextFeatures,
+    clusters: NDArray[np.int64],
+    seed: int,
+    folds: int,
+) -> TwoSample:
+    contexts = _contexts(a, b, turn)
+    label = np.arange(len(contexts)) < len(a)
+    groups = fold_groups(clusters, contexts, _largest_group(a, b, folds))
+    fold = deal_folds(groups, label, folds, np.random.default_rng([seed, 0, turn]))
+    scores = _cross_fitted_scores(features.matrix(contexts), label, fold)
+    interval = cross_fitted_auc(scores, label, fold, clusters)
+    tv, tv_low = total_variation_bound(scores > 0, label, clusters)
+    return TwoSample(
+        turn=turn,
+        auc=interval.mean,
+        low=interval.low,
+        high=interval.high,
+        n_a=len(a),
+        n_b=len(b),
+        alive_a=sum(c.alive for c in contexts[: len(a)]),
+        alive_b=sum(c.alive for c in contexts[len(a) :]),
+        tv_lower_bound=tv,
+        tv_low=tv_low,
+    )
+
+
+def _cross_fitted_scores(matrix: Any, label: NDArray[np.bool_], fold: NDArray[np.int64]) -> NDArray[np.float64]:
+    """[N] log-odds of each row under the classifier that was fitted without its fold, classes weighted evenly."""
+    from sklearn.linear_model import LogisticRegression
+
+    scores = np.zeros(len(label))
+    for k in np.unique(fold):
+        held_out = fold == k
+        # The dual solver: rows are far fewer than columns. Its random order is fixed, for equal results.
+        model = LogisticRegression(C=PENALTY_C, solver="liblinear", dual=True, class_weight="balanced", random_state=0)
+        model.fit(matrix[~held_out], label[~held_out])
+        scores[held_out] = model.decision_function(matrix[held_out])
+    return scores
