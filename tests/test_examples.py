@@ -17,7 +17,7 @@ from understudy.converse import Appointment, Conversations, converse
 from understudy.logs.read import read_dialogues
 from understudy.pipeline.cell import Cell
 from understudy.pipeline.fitting import make_logs
-from understudy.pipeline.plan import stages_of
+from understudy.pipeline.plan import plan
 from understudy.runs import stream
 from understudy.scheduler import StageContext
 from understudy.scheduler.stage import ordered
@@ -106,7 +106,7 @@ def test_its_stand_in_tells_everything_and_agrees_to_anything(meeting: Any) -> N
 def test_compare_takes_ones_own_task(tmp_path: Path) -> None:
     config = CompareConfig(families=(MEETING,), seeds=(0,), logs=LogsConfig(dialogues=100, people=30))
     cell = Cell(config, MEETING, 0)
-    stages = ordered(stages_of(cell))
+    stages = ordered(plan(cell.config))
     first = next(stage for stage in stages if not stage.needs)
     (tmp_path / "out").mkdir()
     make_logs(StageContext(first, tmp_path, tmp_path / "out"), cell)

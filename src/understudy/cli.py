@@ -163,7 +163,7 @@ def _compare(out: Path, config: Path | None, overrides: list[str], *, preset: st
     from rich.console import Console
 
     from understudy.config import load_config
-    from understudy.pipeline.plan import cells_of, check_families, stages_of
+    from understudy.pipeline.plan import check_families, plan
     from understudy.report import build_report, print_summary, summarise
     from understudy.runs import RunFolder
     from understudy.scheduler import run_stages
@@ -171,7 +171,7 @@ def _compare(out: Path, config: Path | None, overrides: list[str], *, preset: st
     loaded = load_config(config, overrides, preset=preset)
     check_families(loaded)
     run = RunFolder.create(out, loaded, resume=resume)
-    run_stages(run, [stage for cell in cells_of(loaded) for stage in stages_of(cell)], jobs)
+    run_stages(run, plan(loaded), jobs)
     print_summary(summarise(out), Console())
     typer.echo(f"report: {build_report(out)}")
 

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 Role = Literal["agent", "user"]
 
+WALK_OUTS = frozenset({"left", "user ended"})
+"""Endings in which the user left without what it came for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -144,8 +144,8 @@ class SFTConfig(StageConfig):
     """Peak of AdamW's learning rate, above 0 and at most 1."""
     batch_tokens: Annotated[int, Field(ge=32, le=10_000_000)] = 2048
     """Tokens per optimiser step, padding included, 32 to 10000000; at least the longest dialogue."""
-    copying_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 400
-    """Steps on repeated random tokens before SFT, for models made from scratch, 0 (none) to 1000000."""
+    copying_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 1500
+    """Steps on repeated random tokens before SFT, once per shape of model made from scratch, 0 (none) to 1000000."""
     other_side_weight: Share = 0.3
     """Weight of the other side's words in the loss, 0 (none) to 1; they teach a model made from scratch to read."""
     warmup: Share = 0.05

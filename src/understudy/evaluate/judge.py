@@ -13,6 +13,7 @@ from understudy.runs import stream, stream_seed
 from understudy.speaker import Speaker
 from understudy.stats import bootstrap_interval
 from understudy.tasks.base import TaskFamily
+from understudy.types import WALK_OUTS
 
 
 def appointments(family: TaskFamily, count: int, seed: int, purpose: str) -> list[Appointment]:
@@ -58,7 +59,7 @@ def score(held: Conversations, temperature: float, seed: int) -> Score:
         high=interval.high,
         n=len(dialogues),
         turns=float(np.mean([sum(m.role == "agent" for m in d.messages) for d in dialogues])),
-        walked_out_share=endings.get("left", 0) / len(dialogues),
+        walked_out_share=sum(endings.get(ending, 0) for ending in WALK_OUTS) / len(dialogues),
         failed=len(held.failures),
         endings=endings,
         details={name: float(np.mean(values)) for name, values in details.items()},

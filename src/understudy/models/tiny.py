@@ -6,6 +6,7 @@ They are saved as ordinary model folders: everything that runs on them runs on a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -58,25 +59,40 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     return tokenizer
 
 
-def make_tiny(texts: Iterable[str], config: ModelConfig, seed: int) -> ChatModel:
-    """A freshly initialised model (RoPE, tied embeddings) with a tokenizer trained on `texts`."""
-    tokenizer = train_tokenizer(texts, config.vocabulary)
+def new_model(config: ModelConfig, seed: int) -> LlamaForCausalLM:
+    """A freshly initialised model (RoPE, tied embeddings) of the Llama architecture."""
     torch.manual_seed(seed)
     model = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=len(tokenizer),
+            vocab_size=config.vocabulary,
             hidden_size=config.hidden,
             intermediate_size=config.intermediate,
             num_hidden_layers=config.layers,
             num_attention_heads=config.heads,
             num_key_value_heads=config.kv_heads,
             max_position_embeddings=config.max_length,
+            # About 1 / sqrt(hidden) at these widths: at the usual 0.02 attention starts out flat and stays so for long.
+            initializer_range=0.06,
             tie_word_embeddings=True,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=0,
+            eos_token_id=1,
             bos_token_id=None,
             restate_prompt=config.prompt == "each turn",
         )
     )
     use_training_attention(model)
+    return model
+
+
+def make_tiny(texts: Iterable[str], config: ModelConfig, seed: int, start: Path | None = None) -> ChatModel:
+    """A new model with a tokenizer trained on `texts`.
+
+    Args:
+        seed: of the weights, where there is no `start`.
+        start: model folder to take the weights from (same shape), for example one that has learned to copy.
+    """
+    tokenizer = train_tokenizer(texts, config.vocabulary)
+    model = new_model(config, seed)
+    if start is not None:
+        model.load_state_dict(LlamaForCausalLM.from_pretrained(start).state_dict())
     return ChatModel(model, tokenizer)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from understudy.config import CompareConfig
+from understudy.config import CompareConfig, ModelConfig
 from understudy.models.load import ChatModel, load_chat_model
 from understudy.models.speaker import ModelSpeaker
 from understudy.runs import stream_seed
@@ -88,6 +88,11 @@ class Cell:
 
     def _known_family(self) -> KnownUserFamily:
         return cast(KnownUserFamily, self.training_family())
+
+
+def copying_stage(model: ModelConfig) -> str:
+    """Name of the stage that all models of this shape start from."""
+    return f"shared/copying-{model.hidden}x{model.layers}x{model.heads}x{model.kv_heads}-{model.vocabulary}"
 
 
 def user_words(label: str, severity: float = 1.0) -> str:

@@ -10,13 +10,26 @@ from understudy.config import ModelConfig, SFTConfig
 from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.logs.split import split_by_person
 from understudy.models.load import load_chat_model
-from understudy.models.tiny import make_tiny
-from understudy.pipeline.cell import Cell
+from understudy.models.tiny import make_tiny, new_model
+from understudy.pipeline.cell import Cell, copying_stage
 from understudy.pipeline.known_logs import known_family, known_logs
 from understudy.runs import write_json
 from understudy.scheduler import StageContext
 from understudy.tasks.negotiate import load_corpus
 from understudy.types import Dialogue, Role
+
+
+def teach_copying(context: StageContext, *, model: ModelConfig, steps: int, seed: int) -> None:
+    """A model that has seen no dialogue but can copy: `model/`, `copying.json`. All cells of a run share it."""
+    new = new_model(model, seed)
+    nll = learn_copying(
+        new,
+        steps,
+        seed=seed,
+        on_step=lambda step, nll: context.progress(step, steps, nll=nll) if step % 20 == 0 else None,
+    )
+    new.save_pretrained(context.output / "model")
+    write_json(context.output / "copying.json", {"steps": steps, "nll": nll})
 
 
 def make_logs(context: StageContext, cell: Cell) -> None:
@@ -67,8 +80,8 @@ def fit_model(
         logs = logs[:dialogues]
     seed = cell.seed_of("fit", label)
     train, validation = validation_split(logs, cell.config.sft.validation_share, seed)
-    chat_model = make_tiny(texts_of(train, side), model, seed % 2**31)
-    learn_copying(chat_model, cell.config.sft.copying_steps, cell.config.sft.learning_rate, seed=seed)
+    start = context.input(copying_stage(model)) / "model"
+    chat_model = make_tiny(texts_of(train, side), model, seed % 2**31, start)
     history = fit(
         chat_model, side, train, validation, cell.config.sft, seed=seed, on_epoch=_progress(context, cell.config.sft)
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from understudy.config import CompareConfig
+from understudy.config import CompareConfig, ModelConfig
 from understudy.errors import ConfigError
-from understudy.pipeline.cell import ALIGNED, PROMPTED, REFEREE, UNSEEN, Cell
+from understudy.pipeline.cell import ALIGNED, PROMPTED, REFEREE, UNSEEN, Cell, copying_stage
 from understudy.scheduler import Stage
-from understudy.tasks import load_family
+from understudy.tasks import is_known, load_family
 
 # Stage functions live in modules that import torch; they are imported by name inside the worker processes.
 _FITTING, _TRAINING, _JUDGING = (f"understudy.pipeline.{m}" for m in ("fitting", "training", "judging"))
@@ -42,7 +42,28 @@ def training_user(cell: Cell, arm: str) -> str | None:
     return {"interactive": PROMPTED, "calibrated": ALIGNED, "oracle": cell.people}.get(arm)
 
 
-def stages_of(cell: Cell) -> list[Stage]:
+def plan(config: CompareConfig) -> list[Stage]:
+    """All stages of a comparison, in an order that respects their needs."""
+    return [*_copying(config), *(stage for cell in cells_of(config) for stage in _stages_of(cell))]
+
+
+def _copying(config: CompareConfig) -> Iterator[Stage]:
+    """One stage per shape of model made from scratch; the seed is that of the first cell, since all cells share it."""
+    shapes = [config.model, config.user_model, config.unseen_user_model, config.referee_model]
+    if all(is_known(name) for name in config.families):
+        shapes.remove(config.referee_model)
+    for name, model in {copying_stage(shape): shape for shape in shapes}.items():
+        yield Stage(
+            name=name,
+            needs=(),
+            run=f"{_FITTING}:teach_copying",
+            kwargs={"model": model, "steps": config.sft.copying_steps, "seed": config.seeds[0]},
+            label=f"copying ({model.hidden} x {model.layers})",
+            priority=1,
+        )
+
+
+def _stages_of(cell: Cell) -> list[Stage]:
     """All stages of one cell, in an order that respects their needs."""
     return [*_shared(cell), *_arms(cell), *_measurements(cell), *_severities(cell), *_log_sizes(cell)]
 
@@ -66,12 +87,12 @@ def _shared(cell: Cell) -> Iterator[Stage]:
     config, logs = cell.config, [cell.stage("logs")]
     yield _stage(cell, "logs", f"{_FITTING}:make_logs", [], "logs")
 
-    def user(label: str, part: str, model: object, words: str) -> Stage:
+    def user(label: str, part: str, model: ModelConfig, words: str) -> Stage:
         return _stage(
             cell,
             f"user-{label}",
             f"{_FITTING}:fit_model",
-            logs,
+            [*logs, copying_stage(model)],
             words,
             side="user",
             part=part,
@@ -83,7 +104,7 @@ def _shared(cell: Cell) -> Iterator[Stage]:
         cell,
         "base",
         f"{_FITTING}:fit_model",
-        logs,
+        [*logs, copying_stage(config.model)],
         "agent base (SFT)",
         side="agent",
         part="agent",
@@ -164,7 +185,7 @@ def _log_sizes(cell: Cell) -> Iterator[Stage]:
             cell,
             f"user-{label}",
             f"{_FITTING}:fit_model",
-            [cell.stage("logs")],
+            [cell.stage("logs"), copying_stage(cell.config.user_model)],
             f"user of {size} logs",
             side="user",
             part="align",

@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.stats import Interval, binomial_interval, bootstrap_interval, unpaired_difference
-from understudy.types import Dialogue
+from understudy.types import WALK_OUTS, Dialogue
 
-WALK_OUTS = frozenset({"left", "user ended"})
-"""Endings in which the user left without what it came for."""
 BLOCK_WORDS = 500
 """distinct-n falls with the length of the text, so it is taken over blocks of this many words, equal for every set."""
 

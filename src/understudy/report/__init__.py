@@ -1,15 +1,7 @@
-"""The report: numbers, a table in the terminal and one self-contained HTML page, from the files of a run alone."""
+"""One self-contained HTML page with plots, and the table in the terminal, made from run files alone."""
 
 from understudy.report.page import build_report
-from understudy.report.summary import ArmSummary, Difference, FamilySummary, Summary, summarise
+from understudy.report.summary import Summary, summarise
 from understudy.report.terminal import print_summary
 
-__all__ = [
-    "ArmSummary",
-    "Difference",
-    "FamilySummary",
-    "Summary",
-    "build_report",
-    "print_summary",
-    "summarise",
-]
+__all__ = ["Summary", "build_report", "print_summary", "summarise"]

@@ -16,12 +16,12 @@ class Look:
 
 # Hues go with lightness, and every arm has a marker of its own: no pair is told apart by red against green alone.
 ARM_LOOKS = {
-    "base": Look("#8d939b", "o", "the start: fine-tuned on the logs' agent side, no RL"),
+    "base": Look("#a2a8b0", "o", "the start: fine-tuned on logs, no RL"),
     "control": Look("#d0a97e", "v", "base with more fine-tuning, no RL"),
-    "static": Look("#3f8fd2", "s", "RL on logged contexts, no user in training"),
+    "static": Look("#4b9be0", "s", "RL on logged contexts, no user in training"),
     "interactive": Look("#cb3a2a", "D", "RL with the prompted stand-in†"),
-    "calibrated": Look("#12876f", "P", "RL with the user aligned on logs"),
-    "oracle": Look("#54278f", "^", "RL against the {people} themselves: the reference"),
+    "calibrated": Look("#0b7a63", "P", "RL with the user aligned on logs"),
+    "oracle": Look("#54278f", "^", "RL against the {people}: the reference"),
 }
 OTHER = Look("#333333", "o", "")
 NULL_COLOUR = "#6b7078"
@@ -34,6 +34,7 @@ STAND_IN_NOTE = (
     "or concedes anything, in one style) were designed in, to stand for failings that are known of prompted LLM users. Its "
     "rank shows the mechanism; it does not measure what any LLM does."
 )
+STAND_IN_SHORT = "† A programme whose failings were designed in, not a prompted LLM."
 REFEREE_NOTE = (
     "The referee is a model of people, fitted on dialogues that nobody else saw. It stands where real people cannot be "
     "asked: a reward with the referee is an estimate of the reward with people, and it shares the weaknesses of a model."

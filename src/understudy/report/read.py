@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ class CellData:
         sweeps: judgements of the graded stand-in (`severity`) and of users of fewer logs (`log_size`).
         metrics: rows of training by arm.
         missing: what a finished cell would have beyond that, in words.
+        all_judged: whether every arm of the config has been judged.
     """
 
     family: str
@@ -39,6 +41,7 @@ class CellData:
     users: UsersResult | None
     transcripts: TranscriptsResult | None
     missing: tuple[str, ...]
+    all_judged: bool
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def read_run(run: Path) -> RunData:
 
 
 def _found(run: Path) -> dict[tuple[str, int], None]:
-    places = {}
+    places: dict[tuple[str, int], None] = {}
     for folder in sorted((run / "stages").glob("*/seed*")):
         if folder.is_dir() and folder.name[4:].isdigit():
             places[folder.parent.name, int(folder.name[4:])] = None
@@ -105,10 +108,11 @@ def _cell(run: Path, family: str, seed: int, config: Mapping[str, Any]) -> CellD
     judged = [_record(path, ArmResult) for path in sorted(folder.glob("judge-*/result.json"))]
     main = {path.parent.name for path in folder.glob("judge-*/result.json")}
     results = [r for r in judged if r is not None]
+    for r in results:
+        if "tuned" not in r.decoding:
+            raise RunError(f"the judgement of {r.arm} has no tuned decoding", where=str(folder), fix="judge it again")
     arms = {r.arm: r for r in results if f"judge-{r.arm}" in main and not _is_sweep(r)}
-    metrics = {
-        arm: rows for arm in RL_ARMS if (rows := MetricsLog(folder / arm / "metrics.jsonl").read())
-    }
+    metrics = {arm: rows for arm in RL_ARMS if (rows := MetricsLog(folder / arm / "metrics.jsonl").read())}
     shift = _record(folder / "shift" / "result.json", ShiftResult)
     users = _record(folder / "users" / "result.json", UsersResult)
     transcripts = _record(folder / "transcripts" / "result.json", TranscriptsResult)
@@ -121,7 +125,9 @@ def _cell(run: Path, family: str, seed: int, config: Mapping[str, Any]) -> CellD
         *(name for name, found in measured.items() if found is None),
         *_missing_sweeps(sweeps, config, any(arm.judge_label.startswith("referee") for arm in arms.values())),
     ]
-    return CellData(family, seed, arms, sweeps, metrics, shift, users, transcripts, tuple(missing))
+    return CellData(
+        family, seed, arms, sweeps, metrics, shift, users, transcripts, tuple(missing), set(expected) <= set(arms)
+    )
 
 
 def _is_sweep(result: ArmResult) -> bool:
@@ -134,10 +140,13 @@ def _missing_sweeps(sweeps: tuple[ArmResult, ...], config: Mapping[str, Any], re
     sizes = {r.log_size for r in sweeps}
     # The graded stand-in exists for known users only.
     graded = [] if referee else [s for s in config.get("severities", ()) if s != 1 and s not in severities]
-    return [
-        *(f"interactive at severity {severity:g}" for severity in graded),
-        *(f"calibrated on {size} logs" for size in config.get("log_sizes", ()) if size not in sizes),
-    ]
+    fewer = [size for size in config.get("log_sizes", ()) if size not in sizes]
+    missing = []
+    if graded:
+        missing.append(f"interactive at severity {' / '.join(f'{severity:g}' for severity in graded)}")
+    if fewer:
+        missing.append(f"calibrated on {' / '.join(str(size) for size in fewer)} logs")
+    return missing
 
 
 def _record(path: Path, kind: type[R]) -> R | None:
@@ -147,6 +156,8 @@ def _record(path: Path, kind: type[R]) -> R | None:
     try:
         return kind.from_json(value)
     except ValidationError as error:
+        if _nan_for_null(value, error):
+            return kind.from_json(value)
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"
         raise RunError(
@@ -154,6 +165,20 @@ def _record(path: Path, kind: type[R]) -> R | None:
             where=str(path),
             fix="make the report with the version that made the run, or delete the stage's folder and --resume",
         ) from error
+
+
+def _nan_for_null(value: Any, error: ValidationError) -> bool:
+    """Put NaN where a figure is null, as JSON is written for one that was not finite; False if more is wrong."""
+    wrong = error.errors()
+    if any(e["type"] != "float_type" or e["input"] is not None for e in wrong):
+        return False
+    for e in wrong:
+        *above, last = e["loc"]
+        place = value
+        for part in above:
+            place = place[part]
+        place[last] = math.nan
+    return True
 
 
 def _json(path: Path) -> Any:

@@ -1,229 +1,234 @@
-"""The numbers of a run: every arm over seeds, shares of the oracle's gain, paired differences. No pictures, no words."""
+"""The numbers of a run: what the page and the terminal table show, computed from the result files alone."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from understudy.report.collect import CellFiles, RunFiles, collect
-from understudy.report.headline import headline
-from understudy.results import ArmResult, Score
-from understudy.stats import Interval, paired_difference, recovered, t_interval
+from understudy.config import ARMS
+from understudy.report.estimate import Estimate, from_interval, of_scores, over_seeds
+from understudy.report.palette import is_referee
+from understudy.report.read import CellData, RunData, read_run
+from understudy.results import ArmResult
+from understudy.stats import paired_difference, recovered
 
-DECODINGS = ("T=1", "tuned", "greedy")
-PAIRS = (("calibrated", "static"), ("calibrated", "interactive"), ("calibrated", "base"), ("interactive", "base"))
-"""Compared by paired differences over seeds, at tuned decoding."""
+PAIRS = (
+    ("calibrated", "static"),
+    ("calibrated", "interactive"),
+    ("calibrated", "base"),
+    ("interactive", "base"),
+    ("control", "base"),
+)
+"""Which arms are compared by paired differences over seeds."""
 
 
 @dataclass(frozen=True)
-class ArmSummary:
-    """One arm of one family; means over seeds with 95% t-intervals (one seed: bootstrap over its dialogues).
+class ArmRow:
+    """One arm of one family over its judged seeds.
 
     Attributes:
-        decoding: reward with the judge by `T=1`, `tuned`, `greedy`.
-        tuned_temperatures: one per seed; 0 is greedy.
-        training_user: whom the policy met in training; None where it met nobody.
-        training_reward: over the last steps of training (sampled at T=1); None for arms that are not trained by RL.
-        with_training_user: the final agent with that user at T=1.
-        recovered: share of the oracle's gain over the base at tuned decoding; nan where the oracle gained nothing
-            significant; None without base or oracle, and for these two.
-        walked_out: share of tuned dialogues that the user left.
-        turns: agent messages per tuned dialogue.
-        real_dialogues: mean over seeds.
-        cpu_seconds: mean over seeds.
-        failed: tuned dialogues left out, over all seeds.
+        seeds: those in which the arm was judged.
+        rewards: with the judging user, by decoding (`T=1`, `tuned`, `greedy`).
+        temperatures: tuned temperatures of the seeds, each once; 0 is greedy.
+        recovered: share of the oracle's gain over base at tuned decoding (1 is all of it); None for these two and
+            without them; its mean is NaN where the oracle's gain is not significant.
+        training_user: in words; None if the arm met nobody.
+        in_training: reward over the last steps of training (sampled at T=1); None for arms without RL.
+        walked_out, turns, failed, endings, details: at tuned decoding; means over seeds, `failed` and `endings` summed.
+        cost: means over seeds by name of `Cost`'s fields.
     """
 
     arm: str
     seeds: tuple[int, ...]
-    decoding: dict[str, Interval]
-    tuned_temperatures: tuple[float, ...]
+    rewards: Mapping[str, Estimate]
+    temperatures: tuple[float, ...]
+    recovered: Estimate | None
     training_user: str | None
-    training_reward: Interval | None
-    with_training_user: Interval | None
-    recovered: Interval | None
-    walked_out: Interval
-    turns: Interval
-    real_dialogues: float
-    cpu_seconds: float
+    in_training: Estimate | None
+    walked_out: float
+    turns: float
     failed: int
+    endings: Mapping[str, int]
+    details: Mapping[str, float]
+    cost: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """`first - second` at tuned decoding, paired over the seeds that both finished; one seed has no interval."""
+    """`arm - other` at tuned decoding, paired over the seeds that both have."""
 
-    first: str
-    second: str
-    interval: Interval
+    arm: str
+    other: str
+    estimate: Estimate
 
 
 @dataclass(frozen=True)
 class FamilySummary:
-    """One task family.
+    """One task family; `people` is who judged, in words, `expected` the seeds of the config."""
 
-    Attributes:
-        judge_label: who judged: real users, or a referee that stands for them.
-        reward_max: rewards lie in [0, reward_max].
-        seeds: those with any judged arm.
-        missing: one line for each thing that was planned and is not finished.
-    """
-
-    family: str
-    judge_label: str
+    name: str
+    people: str
     reward_name: str
     reward_max: float
-    seeds: tuple[int, ...]
-    arms: dict[str, ArmSummary]
+    arms: tuple[ArmRow, ...]
     differences: tuple[Difference, ...]
-    missing: tuple[str, ...]
+    finished: tuple[int, ...]
+    expected: tuple[int, ...]
 
     @property
-    def digits(self) -> int:
-        """Decimals that rewards of this family are shown with."""
-        return 1 if self.reward_max > 1 else 3
+    def referee(self) -> bool:
+        return is_referee(self.people)
+
+    @property
+    def one_seed(self) -> bool:
+        return max(len(row.seeds) for row in self.arms) == 1
+
+    def row(self, arm: str) -> ArmRow | None:
+        return next((row for row in self.arms if row.arm == arm), None)
+
+    def difference(self, arm: str, other: str) -> Difference | None:
+        return next((d for d in self.differences if (d.arm, d.other) == (arm, other)), None)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A run in numbers.
+    """The run's numbers.
 
     Attributes:
-        headline: what came out, in words made from the numbers.
-        label: a warning that the figures are only illustrative; None for a run with several seeds.
-        families: those with any judged arm.
-        missing: by family, also of families without any judged arm.
+        run: name of the run folder.
+        families: those with at least one judged agent.
+        missing: what is not there yet, one line per family and set of seeds that lack the same.
+        illustrative: why the figures are only illustrative; None if they are not.
     """
 
-    run: Path
-    headline: str
-    label: str | None
-    planned_families: tuple[str, ...]
-    planned_seeds: tuple[int, ...]
-    planned_arms: tuple[str, ...]
+    run: str
     families: tuple[FamilySummary, ...]
-    missing: dict[str, tuple[str, ...]]
+    missing: tuple[str, ...]
+    illustrative: str | None
 
 
 def summarise(run: Path) -> Summary:
-    """Read a run folder, finished or not.
+    """The numbers of a run folder, finished or not.
 
     Raises:
-        RunError: if this is no run folder, a result is damaged, or nothing is finished yet.
+        RunError: if the folder holds no result, or a damaged one.
     """
-    return summary_of(collect(Path(run)))
+    return summary_of(read_run(run))
 
 
-def summary_of(files: RunFiles) -> Summary:
-    """As `summarise`, of a run that was read already."""
+def summary_of(data: RunData) -> Summary:
+    """The same from a run that has been read already."""
     families = tuple(
-        _family(family, cells, files.missing(family))
-        for family in files.families
-        if (cells := [cell for cell in files.of(family) if cell.arms])
+        _family(name, data.of(name), data.config.get("seeds", ()))
+        for name in data.families
+        if any(cell.arms for cell in data.of(name))
     )
-    return Summary(
-        run=files.path,
-        headline=headline(families),
-        label=_label(files),
-        planned_families=files.families,
-        planned_seeds=files.seeds,
-        planned_arms=files.arms,
-        families=families,
-        missing={family: tuple(files.missing(family)) for family in files.families},
-    )
+    missing = tuple(_missing(data))
+    return Summary(data.path.resolve().name, families, missing, _illustrative(data))
 
 
-def over_seeds(values: Sequence[float]) -> Interval | None:
-    """t-interval of the finite values; None where there is none."""
-    finite = [value for value in values if math.isfinite(value)]
-    return t_interval(finite) if finite else None
+def _missing(data: RunData) -> list[str]:
+    """One line per family and set of missing results, naming the seeds."""
+    lines = []
+    for name in data.families:
+        seeds: dict[tuple[str, ...], list[str]] = {}
+        for cell in data.of(name):
+            if cell.missing:
+                what = cell.missing if cell.arms else ("nothing judged yet",)
+                seeds.setdefault(what, []).append(str(cell.seed))
+        for what, found in seeds.items():
+            lines.append(f"{name}, {'seed' if len(found) == 1 else 'seeds'} {', '.join(found)}: {', '.join(what)}")
+    return lines
 
 
-def score_interval(scores: Sequence[Score]) -> Interval:
-    """Mean reward over seeds with its t-interval; of one seed the bootstrap interval over its dialogues."""
-    if len(scores) == 1:
-        return Interval(scores[0].reward, scores[0].low, scores[0].high, scores[0].n)
-    return over_seeds([score.reward for score in scores]) or _NOTHING
-
-
-_NOTHING = Interval(math.nan, math.nan, math.nan, 0)
-
-
-def _label(files: RunFiles) -> str | None:
-    if len(files.seeds) > 1:
+def _illustrative(data: RunData) -> str | None:
+    seeds = {cell.seed for cell in data.cells}
+    demo = "demo" in (data.config.get("preset"), data.manifest.get("preset"))
+    if len(seeds) > 1 and not demo:
         return None
-    steps = (files.manifest["config"].get("rl") or {}).get("steps")
-    return "Illustrative: one seed" + (f", few steps ({steps} per arm)" if steps is not None and steps < 100 else "")
+    rl = data.config.get("rl")
+    steps = rl.get("steps") if isinstance(rl, Mapping) else None
+    parts = ["one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"]
+    if steps is not None:
+        parts.append(f"{steps} RL steps per arm")
+    return f"illustrative: {', '.join(parts)}"
 
 
-def _family(family: str, cells: list[CellFiles], missing: list[str]) -> FamilySummary:
-    results: dict[str, dict[int, ArmResult]] = {}
+def _family(name: str, cells: Sequence[CellData], expected: Sequence[int]) -> FamilySummary:
+    by_arm: dict[str, dict[int, ArmResult]] = {}
     for cell in cells:
         for arm, result in cell.arms.items():
-            results.setdefault(arm, {})[cell.seed] = result
-    some = next(iter(cells[0].arms.values()))
-    order = list(dict.fromkeys(arm for cell in cells for arm in cell.arms))
+            by_arm.setdefault(arm, {})[cell.seed] = result
+    names = [arm for arm in ARMS if arm in by_arm] + sorted(set(by_arm) - set(ARMS))
+    first = next(iter(by_arm[names[0]].values()))
+    differences = tuple(
+        Difference(arm, other, estimate)
+        for arm, other in PAIRS
+        if arm in by_arm and other in by_arm and (estimate := _difference(by_arm[arm], by_arm[other])) is not None
+    )
     return FamilySummary(
-        family=family,
-        judge_label=some.judge_label,
-        reward_name=some.reward_name,
-        reward_max=some.reward_max,
-        seeds=tuple(cell.seed for cell in cells),
-        arms={arm: _arm(arm, results) for arm in sorted(order, key=_ORDER.index)},
-        differences=tuple(_differences(results)),
-        missing=tuple(missing),
+        name=name,
+        people=first.judge_label,
+        reward_name=first.reward_name,
+        reward_max=first.reward_max,
+        arms=tuple(_row(arm, by_arm) for arm in names),
+        differences=differences,
+        finished=tuple(cell.seed for cell in cells if cell.all_judged),
+        expected=tuple(expected) or tuple(cell.seed for cell in cells),
     )
 
 
-_ORDER = ("base", "control", "static", "interactive", "calibrated", "oracle")
-
-
-def _arm(arm: str, by_arm: dict[str, dict[int, ArmResult]]) -> ArmSummary:
+def _row(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]]) -> ArmRow:
     results = list(by_arm[arm].values())
-    tuned = [result.decoding["tuned"] for result in results]
-    return ArmSummary(
+    tuned = [r.decoding["tuned"] for r in results]
+    rewards = {}
+    for decoding in ("T=1", "tuned", "greedy"):
+        estimate = of_scores([r.decoding[decoding] for r in results if decoding in r.decoding])
+        if estimate is not None:
+            rewards[decoding] = estimate
+    endings: dict[str, int] = {}
+    details: dict[str, list[float]] = {}
+    for score in tuned:
+        for ending, count in score.endings.items():
+            endings[ending] = endings.get(ending, 0) + count
+        for detail, value in score.details.items():
+            details.setdefault(detail, []).append(value)
+    costs = [r.cost.to_json() for r in results]
+    return ArmRow(
         arm=arm,
         seeds=tuple(by_arm[arm]),
-        decoding={
-            name: score_interval([r.decoding[name] for r in results if name in r.decoding]) for name in DECODINGS
-        },
-        tuned_temperatures=tuple(result.tuned_temperature for result in results),
-        training_user=results[0].training_user,
-        training_reward=_mean(results, lambda r: r.training_reward),
-        with_training_user=_mean(
-            results, lambda r: r.reward_with_training_user.reward if r.reward_with_training_user else None
-        ),
-        recovered=_recovered(arm, by_arm),
-        walked_out=t_interval([score.walked_out_share for score in tuned]),
-        turns=t_interval([score.turns for score in tuned]),
-        real_dialogues=sum(result.cost.real_dialogues for result in results) / len(results),
-        cpu_seconds=sum(result.cost.cpu_seconds for result in results) / len(results),
-        failed=sum(score.failed for score in tuned),
+        rewards=rewards,
+        temperatures=tuple(sorted({r.tuned_temperature for r in results})),
+        recovered=None if arm in ("base", "oracle") else _recovered(arm, by_arm),
+        training_user=next((r.training_user for r in results if r.training_user is not None), None),
+        in_training=over_seeds([r.training_reward for r in results if r.training_reward is not None]),
+        walked_out=_mean([s.walked_out_share for s in tuned]),
+        turns=_mean([s.turns for s in tuned]),
+        failed=sum(s.failed for s in tuned),
+        endings=endings,
+        details={name: _mean(values) for name, values in details.items()},
+        cost={key: _mean([cost[key] for cost in costs]) for key in costs[0]},
     )
 
 
-def _mean(results: Sequence[ArmResult], of: Callable[[ArmResult], float | None]) -> Interval | None:
-    return over_seeds([value for result in results if (value := of(result)) is not None])
-
-
-def _recovered(arm: str, by_arm: dict[str, dict[int, ArmResult]]) -> Interval | None:
-    if arm in ("base", "oracle") or "base" not in by_arm or "oracle" not in by_arm:
+def _recovered(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]]) -> Estimate | None:
+    if "base" not in by_arm or "oracle" not in by_arm:
         return None
-    arms = (arm, "base", "oracle")
-    seeds = sorted(set.intersection(*(set(by_arm[name]) for name in arms)))
+    seeds = [s for s in by_arm[arm] if s in by_arm["base"] and s in by_arm["oracle"]]
     if not seeds:
         return None
-    values = [[by_arm[name][seed].decoding["tuned"].reward for seed in seeds] for name in arms]
-    return recovered(*values).interval
+    mine, base, oracle = ([by_arm[name][s].decoding["tuned"].reward for s in seeds] for name in (arm, "base", "oracle"))
+    return from_interval(recovered(mine, base, oracle).interval)
 
 
-def _differences(by_arm: dict[str, dict[int, ArmResult]]) -> list[Difference]:
-    found = []
-    for first, second in PAIRS:
-        seeds = sorted(set(by_arm.get(first, {})) & set(by_arm.get(second, {})))
-        if seeds:
-            a, b = ([by_arm[arm][seed].decoding["tuned"].reward for seed in seeds] for arm in (first, second))
-            found.append(Difference(first, second, paired_difference(a, b)))
-    return found
+def _difference(a: Mapping[int, ArmResult], b: Mapping[int, ArmResult]) -> Estimate | None:
+    seeds = [seed for seed in a if seed in b]
+    if not seeds:
+        return None
+    first, second = ([side[seed].decoding["tuned"].reward for seed in seeds] for side in (a, b))
+    return from_interval(paired_difference(first, second))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else float("nan")

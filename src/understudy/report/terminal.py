@@ -1,60 +1,63 @@
-"""The summary in the terminal."""
+"""The main table in the terminal."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from understudy.report.summary import DECODINGS, FamilySummary, Summary
-from understudy.report.words import DAGGER, NO_FIGURE, count, interval, marked, number, percent
+from understudy.report.findings import headline
+from understudy.report.palette import STAND_IN_NOTE, is_stand_in
+from understudy.report.summary import ArmRow, FamilySummary, Summary
+from understudy.report.words import number, percent, progress
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-STAND_IN = f"{DAGGER} The prompted stand-in is a programme; its failings were designed in."
-
 
 def print_summary(summary: Summary, console: Console) -> None:
-    """One table per family, the paired differences, and what is missing."""
+    """The headline, one table per family, and what is missing."""
     from rich.text import Text
 
-    if summary.label:
-        console.print(Text(summary.label, style="bold yellow"))
-    console.print(Text(summary.headline, style="bold"))
+    console.print(Text(headline(summary), style="bold"))
+    if summary.illustrative:
+        console.print(Text(summary.illustrative, style="yellow"))
     for family in summary.families:
-        console.print()
         console.print(_table(family))
-        console.print(Text("paired differences over seeds, tuned decoding:", style="dim"))
-        for d in family.differences:
-            clear = "" if not d.interval.bounded or d.interval.excludes(0) else "  (interval holds 0)"
-            words = f"  {marked(d.first)} - {d.second}: {interval(d.interval, family.digits, sign=True)}{clear}"
-            console.print(Text(words))
-    for name, lines in summary.missing.items():
-        if lines:
-            console.print(Text(f"missing on {name}: {'; '.join(lines)}", style="yellow"))
-    console.print(Text(STAND_IN, style="dim"))
+    if any(is_stand_in(row.training_user) for family in summary.families for row in family.arms):
+        console.print(Text(STAND_IN_NOTE, style="dim"))
+    for line in summary.missing:
+        console.print(Text(f"missing: {line}", style="dim"))
 
 
 def _table(family: FamilySummary) -> Table:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    seeds = f"{len(family.seeds)} seed{'s' if len(family.seeds) != 1 else ''}"
-    title = f"{family.family}: {family.reward_name} with {family.judge_label}, {seeds}, mean [95% interval]"
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("arm")
-    for name in (*DECODINGS, "recovered", "in training", "left", "turns", "real dialogues", "CPU-s"):
-        table.add_column(name, justify="right")
-    for arm in family.arms.values():
-        cells = [
-            marked(arm.arm),
-            *(interval(arm.decoding[name], family.digits) for name in DECODINGS),
-            percent(arm.recovered),
-            number(arm.training_reward.mean, family.digits) if arm.training_reward else NO_FIGURE,
-            f"{100 * arm.walked_out.mean:.0f}%",
-            number(arm.turns.mean, 1),
-            count(arm.real_dialogues),
-            count(arm.cpu_seconds),
-        ]
-        table.add_row(*(Text(cell) for cell in cells))
+    # Names come from files: as Text, no bracket in them is taken for markup. The widths fit 80 columns.
+    title = Text(f"{family.name}: {family.reward_name} with {family.people}, {progress(family)}")
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, collapse_padding=True, pad_edge=False
+    )
+    table.add_column("arm", no_wrap=True)
+    for name in ("T=1", "tuned", "greedy", "recovered", "in\ntraining", "left", "real\ndialogues"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in family.arms:
+        table.add_row(*(Text(cell) for cell in _cells(row, family)))
     return table
+
+
+def _cells(row: ArmRow, family: FamilySummary) -> list[str]:
+    scale = family.reward_max
+    rewards = {name: number(estimate.mean, scale) for name, estimate in row.rewards.items()}
+    tuned = row.rewards["tuned"]
+    if tuned.has_interval:
+        rewards["tuned"] += f" ±{number(tuned.half, scale)}"
+    return [
+        f"{row.arm}†" if is_stand_in(row.training_user) else row.arm,
+        *(rewards.get(decoding, "–") for decoding in ("T=1", "tuned", "greedy")),
+        percent(row.recovered.mean) if row.recovered else "",
+        number(row.in_training.mean, scale) if row.in_training else "",
+        percent(row.walked_out),
+        f"{row.cost['real_dialogues']:,.0f}",
+    ]

@@ -1,41 +1,52 @@
-"""How figures and names are written on the page and in the terminal."""
+"""How numbers are written on the page and in the terminal."""
 
 from __future__ import annotations
 
 import math
 
-from understudy.stats import Interval
-
-DAGGER = "†"
-NO_FIGURE = "–"
+from understudy.report.estimate import Estimate
+from understudy.report.summary import FamilySummary
 
 
-def marked(name: str) -> str:
-    """An arm or a user by name; what rests on the prompted stand-in carries a dagger."""
-    return f"{name} {DAGGER}" if name.startswith("prompted stand-in") or name == "interactive" else name
+def number(value: float, reward_max: float = 1.0, digits: int = 3) -> str:
+    """A reward: `digits` decimals where the scale ends at about 1, one decimal on larger scales; – if not finite."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.{digits if reward_max <= 2 else 1}f}".replace("-", "−")
 
 
-def number(value: float | None, digits: int) -> str:
-    return NO_FIGURE if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+def signed(value: float, reward_max: float = 1.0) -> str:
+    """A difference of rewards with its sign."""
+    return ("+" if value >= 0 else "") + number(value, reward_max)
 
 
-def interval(value: Interval | None, digits: int, *, sign: bool = False) -> str:
-    """`0.417 [0.374, 0.460]`; the mean alone without bounds, a dash without a mean."""
-    if value is None or not math.isfinite(value.mean):
-        return NO_FIGURE
-    plus = "+" if sign else ""
-    bounds = f" [{value.low:{plus}.{digits}f}, {value.high:{plus}.{digits}f}]" if value.bounded else ""
-    return f"{value.mean:{plus}.{digits}f}{bounds}"
+def percent(value: float) -> str:
+    """A share in whole percent; – if not finite."""
+    return f"{100 * value:.0f}%".replace("-", "−") if math.isfinite(value) else "–"
 
 
-def percent(value: Interval | None, digits: int = 0) -> str:
-    """As `interval`, in percent: `78% [61, 95]`."""
-    if value is None or not math.isfinite(value.mean):
-        return NO_FIGURE
-    bounds = f" [{100 * value.low:.{digits}f}, {100 * value.high:.{digits}f}]" if value.bounded else ""
-    return f"{100 * value.mean:.{digits}f}%{bounds}"
+def spread(estimate: Estimate, reward_max: float = 1.0) -> str:
+    """The interval beside a mean: `±` over seeds, `low to high` over the dialogues of one seed, empty without one."""
+    if estimate.has_interval and estimate.over == "seeds":
+        return f"±{number(estimate.half, reward_max)}"
+    return between(estimate, reward_max)
 
 
-def count(value: float) -> str:
-    """Whole, with thousands set apart."""
-    return f"{value:,.0f}"
+def between(estimate: Estimate, reward_max: float = 1.0) -> str:
+    """`low to high`, or empty without an interval."""
+    if not estimate.has_interval:
+        return ""
+    return f"{number(estimate.low, reward_max)} to {number(estimate.high, reward_max)}"
+
+
+def percent_between(estimate: Estimate) -> str:
+    """The interval of a share, `low to high` in percent, or empty without one."""
+    return f"{percent(estimate.low)} to {percent(estimate.high)}" if estimate.has_interval else ""
+
+
+def progress(family: FamilySummary) -> str:
+    """How many seeds are there: `5 seeds`, `3 of 5 seeds finished`, `one seed`."""
+    done, expected = len(family.finished), len(family.expected)
+    if done < expected:
+        return f"{done} of {expected} seeds finished"
+    return "one seed" if expected == 1 else f"{expected} seeds"

@@ -82,7 +82,7 @@ def total_variation_bound(guess: Bools, label: Bools, cluster: Ints, level: floa
     """What a classifier proves about the total variation between two samples: `(estimate, lower confidence bound)`.
 
     For any fixed classifier, P(guess | positive) - P(guess | negative) = 2 * balanced accuracy - 1 <= TV; so for the
-    mean over the folds' classifiers. Both figures are cut at 0; the estimate, cut so, is above 0 by chance half the time
+    mean over the folds' classifiers. Both figures are cut at 0; the estimate is above 0 by chance half of the time
     without any shift: judge by the bound. It is one-sided at `level`: Newcombe's (1998) difference of two Wilson
     intervals, with samples counted as Kish's effective size over clusters, divided by `CROSS_FIT`.
 

@@ -11,7 +11,7 @@ from understudy.models.speaker import ModelSpeaker
 from understudy.runs import stream, stream_seed
 from understudy.speaker import Failure, Request, Speaker
 from understudy.tasks.base import FinalAct, TaskFamily
-from understudy.types import Dialogue, TokenRecord
+from understudy.types import WALK_OUTS, Dialogue, TokenRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class ConversationRollouts:
                 reward=trace.dialogue.outcome.reward,
                 group=trace.key // group_size,
                 agent_messages=sum(m.role == "agent" for m in trace.dialogue.messages),
-                walked_out=trace.dialogue.outcome.ending == "left",
+                walked_out=trace.dialogue.outcome.ending in WALK_OUTS,
             )
             for trace in held.traces
             if trace.agent is not None  # a user who left with its opening: the policy said nothing
@@ -132,4 +132,3 @@ class LoggedRollouts:
             seed=stream_seed(self.seed, "dialogue", name),
             forced=act.forced,
         )
-

@@ -1,1 +1,1 @@
-"""Plots as inline SVG: one function per figure, data in, text out."""
+"""The plots of the report, each a function from numbers to inline SVG; matplotlib is imported when one is drawn."""

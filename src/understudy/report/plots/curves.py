@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from understudy.report.estimate import Estimate
-from understudy.report.palette import FAINT, INK, MUTED, NULL_COLOUR, PAPER, look
+from understudy.report.palette import FAINT, MUTED, NULL_COLOUR, PAPER, look
 from understudy.report.plots.svg import figure, limits, to_svg
 from understudy.report.summary import FamilySummary
 
@@ -48,6 +48,7 @@ def learning_plot(curves: Mapping[str, Sequence[Sequence[float]]], family: Famil
                 arm, (1.06 * last, y), (5, 0), textcoords="offset points",
                 va="center", color=look(arm).colour, fontsize=11.5, fontweight="bold", annotation_clip=False,
             )  # fmt: skip
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("optimiser step")
         axes.set_ylabel(f"{family.reward_name} in training")
         axes.grid(axis="y")

@@ -74,7 +74,10 @@ def to_svg(drawn: Any, label: str, prefix: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
     svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.S)
     # The page's own font: matplotlib's is not embedded and need not be there.
-    svg = re.sub(r"font: (bold |\d+ )?([\d.]+)px [^;\"]*", _font, svg)
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    svg = re.sub(r"font: ((?:bold |\d+ )?)([\d.]+px) [^;\"]*", r"font-weight: \1; font-size: \2", svg).replace(
+        "font-weight: ; ", ""
+    )
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     view = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
@@ -86,14 +89,9 @@ def to_svg(drawn: Any, label: str, prefix: str) -> str:
     return head + svg[svg.index(">") + 1 :].replace("xlink:href", "href")
 
 
-def _font(match: re.Match[str]) -> str:
-    weight = (match[1] or "").strip()
-    return f"font-size: {match[2]}px" + (f"; font-weight: {weight}" if weight else "")
-
-
 def limits(values: list[float], reward_max: float) -> tuple[float, float]:
-    """From 0 to just above the largest value, at most just above `reward_max`; negative values are shown."""
+    """From 0 to just above the largest value, a tenth of `reward_max` at least; negative values are shown."""
     finite = [value for value in values if value == value]
-    top = max(finite, default=reward_max)
+    top = max(0.1 * reward_max, *finite) if finite else reward_max
     low = min(0.0, *finite) if finite else 0.0
-    return low - 0.02 * (top - low), min(max(top, 1e-6) * 1.08, max(reward_max * 1.04, top * 1.02))
+    return low - 0.02 * (top - low), min(top * 1.08, max(reward_max * 1.04, top * 1.02))

@@ -1,0 +1,162 @@
+"""The page: what the template shows, section by section."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from understudy.report import findings, palette, words
+from understudy.report.estimate import Estimate
+from understudy.report.measured import (
+    UsersTable,
+    agent_user_table,
+    learning_curves,
+    log_size_points,
+    severity_points,
+    shift_curves,
+    users_table,
+)
+from understudy.report.plots.arms import ended_plot, promised_plot
+from understudy.report.plots.curves import learning_plot, shift_plot, smoothing_window, sweep_plot
+from understudy.report.read import RunData, read_run
+from understudy.report.summary import FamilySummary, summary_of
+from understudy.results import TranscriptsResult
+from understudy.runs import write_text
+
+_ABREAST = 4
+"""Families side by side in the first picture."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One family on the page; empty or None where the run has nothing to show."""
+
+    summary: FamilySummary
+    users: UsersTable | None
+    agent_user: dict[str, dict[str, Estimate]]
+    transcripts: TranscriptsResult | None
+    plots: dict[str, str] = field(default_factory=dict)
+    smoothing: int = 1
+    shift: dict[str, dict[int, Estimate]] = field(default_factory=dict)
+
+    @property
+    def last_turn(self) -> int | None:
+        """The last turn at which every curve of the shift was measured."""
+        return min(max(points) for points in self.shift.values()) if self.shift else None
+
+
+def build_report(run: Path, out: Path | None = None) -> Path:
+    """Write the page of a run, finished or not.
+
+    Args:
+        run: the run folder.
+        out: the HTML file; `report.html` in the run folder by default.
+
+    Returns:
+        Where the page was written.
+
+    Raises:
+        RunError: if the folder holds no result or a damaged one, or the page cannot be written.
+    """
+    target = Path(out) if out is not None else Path(run) / "report.html"
+    write_text(target, render(read_run(run)))
+    return target
+
+
+def render(data: RunData) -> str:
+    """The page as HTML."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    summary = summary_of(data)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        name: getattr(words, name) for name in ("number", "signed", "percent", "spread", "between", "percent_between")
+    }
+    environment.filters["marked"] = _marked
+    environment.tests["stand_in"] = palette.is_stand_in
+    groups = [summary.families[i : i + _ABREAST] for i in range(0, len(summary.families), _ABREAST)]
+    return environment.from_string(_template("report.html.j2")).render(
+        style=Markup(_template("style.css")),
+        summary=summary,
+        title=findings.headline(summary),
+        findings=findings.findings,
+        progress=words.progress,
+        # SVG is drawn by our own code, which escapes what it writes: with the style, all that is not escaped again.
+        svg=Markup,
+        pictures=[(ended_plot(g, f"e{place}"), promised_plot(g, f"t{place}")) for place, g in enumerate(groups)],
+        sections=[_section(data, family, f"f{place}") for place, family in enumerate(summary.families)],
+        look=palette.look,
+        heat=palette.heat,
+        stand_in_note=palette.STAND_IN_NOTE,
+        stand_in_short=palette.STAND_IN_SHORT,
+        referee_note=palette.REFEREE_NOTE,
+        ran=_ran(data),
+        arms_shown=[arm for arm in palette.ARM_LOOKS if any(f.row(arm) for f in summary.families)],
+        arm_words=_arm_words(summary.families),
+        manifest=data.manifest,
+        config=json.dumps(data.config, indent=1, ensure_ascii=False),
+    )
+
+
+def _section(data: RunData, summary: FamilySummary, prefix: str) -> Section:
+    cells = data.of(summary.name)
+    plots = {}
+    curves, shift = learning_curves(cells), shift_curves(cells)
+    if curves:
+        plots["learning"] = learning_plot(curves, summary, f"{prefix}-learning")
+    if shift:
+        plots["shift"] = shift_plot(shift, f"{prefix}-shift")
+    if graded := severity_points(cells):
+        axis = "severity of the stand-in's failings†"
+        plots["severity"] = sweep_plot(graded, summary, "interactive", axis, f"{prefix}-severity")
+    if sizes := log_size_points(cells):
+        ticks = {size: f"{size:,.0f}" for size, _, _ in sizes}
+        axis = "dialogues that the user was aligned on"
+        plots["logs"] = sweep_plot(sizes, summary, "calibrated", axis, f"{prefix}-logs", ticks=ticks)
+    return Section(
+        summary=summary,
+        users=users_table(cells),
+        agent_user=agent_user_table(cells, [row.arm for row in summary.arms]),
+        transcripts=next((cell.transcripts for cell in cells if cell.transcripts), None),
+        plots=plots,
+        smoothing=smoothing_window(max((len(s) for seeds in curves.values() for s in seeds), default=1)),
+        shift=shift,
+    )
+
+
+def _ran(data: RunData) -> list[tuple[str, str]]:
+    """What was run, as (figure, words)."""
+    families, seeds = data.families, {cell.seed for cell in data.cells}
+    arms = data.config.get("arms") or {arm for cell in data.cells for arm in cell.arms}
+    facts = [
+        (str(len(families)), f"{'task' if len(families) == 1 else 'tasks'} ({', '.join(families)})"),
+        (str(len(seeds)), "seed" if len(seeds) == 1 else "seeds"),
+        (str(len(arms)), "arms"),
+    ]
+    for section, key, what in (
+        ("rl", "steps", "RL steps per arm"),
+        ("logs", "dialogues", "logged dialogues"),
+        ("judge", "dialogues", "dialogues per judgement"),
+    ):
+        found = data.config.get(section)
+        if isinstance(found, dict) and isinstance(found.get(key), int):
+            facts.append((f"{found[key]:,}", what))
+    return facts
+
+
+def _arm_words(families: tuple[FamilySummary, ...]) -> dict[str, str]:
+    referees = [f.referee for f in families]
+    people = "referee" if all(referees) else "users who judge" if any(referees) else "real users"
+    return {arm: style.words.format(people=people) for arm, style in palette.ARM_LOOKS.items()}
+
+
+def _marked(user: str) -> str:
+    """A user in words, with the mark of the note where it is the stand-in."""
+    return f"{user}†" if palette.is_stand_in(user) else user
+
+
+def _template(name: str) -> str:
+    return resources.files("understudy.report").joinpath("templates", name).read_text(encoding="utf-8")

@@ -1,0 +1,276 @@
+"""The report against numbers worked out by hand, on run folders with made-up results."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import math
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from understudy.errors import RunError
+from understudy.report import build_report, print_summary, summarise
+from understudy.report.findings import headline, standing
+from understudy.report.palette import STAND_IN_NOTE
+
+# The tests have no packages of their own (import mode importlib): the fake run is loaded by its path.
+_spec = importlib.util.spec_from_file_location("understudy_fake_run", Path(__file__).with_name("fake_run.py"))
+assert _spec is not None
+assert _spec.loader is not None
+fake = importlib.util.module_from_spec(_spec)
+sys.modules[_spec.name] = fake
+_spec.loader.exec_module(fake)
+
+
+class Page(HTMLParser):
+    """Text, tags, ids and loaded addresses of a page, as a browser would see them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text, self.tags, self.ids, self.loads = "", set(), [], []
+        self.links: list[str] = []
+        self._skip = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self._skip = tag == "style"
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("src", "href", "xlink:href", "srcset", "data", "action", "poster"):
+                (self.links if (value or "").startswith("#") else self.loads).append(value or "")
+
+    def handle_data(self, data: str) -> None:
+        if not self._skip:
+            self.text += data
+
+    @property
+    def words(self) -> str:
+        return re.sub(r"\s+", " ", self.text)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """One seed of one family, with a message that tries to run a script."""
+    run = tmp_path_factory.mktemp("runs") / "demo"
+    fake.write_manifest(run, ["elicit"], [0])
+    fake.write_cell(run, "elicit", 0, said="a latte <script>alert(1)</script> & <b>milk</b>")
+    fake.write_sweeps(run, "elicit", 0)
+    return run, build_report(run).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Two seeds of a known family and of one with a referee; a third seed of the first is half done."""
+    run = tmp_path_factory.mktemp("runs") / "full"
+    fake.write_manifest(run, ["edit", "negotiate"], [0, 1, 2])
+    fake.write_cell(run, "edit", 0, tuned={**fake.TUNED, "calibrated": 0.56}, scale=100)
+    fake.write_cell(run, "edit", 1, tuned={**fake.TUNED, "calibrated": 0.66}, scale=100)
+    fake.write_result(run, "edit/seed2/judge-base", fake.arm_result("edit", 2, "base", 0.4, scale=100))
+    for seed in (0, 1):
+        fake.write_cell(run, "negotiate", seed, judge_label=fake.REFEREE)
+    return run, build_report(run).read_text(encoding="utf-8")
+
+
+def test_one_seed_gives_shares_and_intervals_over_its_dialogues(demo: tuple[Path, str]) -> None:
+    (family,) = summarise(demo[0]).families
+    calibrated, interactive = family.row("calibrated"), family.row("interactive")
+    assert calibrated.recovered.mean == pytest.approx((0.61 - 0.40) / (0.70 - 0.40))
+    assert interactive.recovered.mean == pytest.approx((0.15 - 0.40) / (0.70 - 0.40))
+    assert not calibrated.recovered.has_interval
+    tuned = calibrated.rewards["tuned"]
+    assert (tuned.mean, tuned.low, tuned.high) == pytest.approx((0.61, 0.58, 0.64))
+    assert (tuned.over, tuned.n) == ("dialogues", 1000)
+    assert interactive.in_training.mean == 0.98
+    assert calibrated.cost["real_dialogues"] == 4500
+    words = Page(demo[1]).words
+    assert "Calibrated recovered 70% of the oracle's gain; interactive ended below base." in words
+    assert "interactive's reward was 0.98 in training and 0.05 with real users (population)" in words
+    assert "illustrative: one seed, 60 RL steps per arm" in words
+    assert "0.6100.580 to 0.640" in words
+
+
+def test_seeds_give_t_intervals_and_paired_differences(full: tuple[Path, str]) -> None:
+    edit = summarise(full[0]).families[0]
+    difference = edit.difference("calibrated", "static").estimate
+    # 20 and 30 BLEU: mean 25, half-width t(.975, 1) * sd / sqrt(2) = 12.7062 * 5.
+    assert (difference.mean, difference.n) == (pytest.approx(25), 2)
+    assert difference.high - difference.mean == pytest.approx(63.531, abs=1e-3)
+    calibrated = edit.row("calibrated")
+    assert (calibrated.rewards["tuned"].mean, calibrated.rewards["tuned"].over) == (pytest.approx(61), "seeds")
+    # Ratio of the mean gains: ((56 - 40) + (66 - 40)) / 2 over 30.
+    assert calibrated.recovered.mean == pytest.approx(21 / 30)
+    assert edit.row("base").seeds == (0, 1, 2)
+    words = Page(full[1]).words
+    assert "calibrated − static+25.0−38.5 to 88.52no" in words
+    assert "illustrative" not in words
+
+
+def test_above_and_below_are_said_only_where_the_intervals_say_so(tmp_path: Path) -> None:
+    for seed, value in enumerate((0.30, 0.36, 0.45)):
+        fake.write_cell(tmp_path, "elicit", seed, tuned={**fake.TUNED, "interactive": value, "calibrated": value + 0.3})
+    (family,) = (summary := summarise(tmp_path)).families
+    assert family.difference("interactive", "base").estimate.mean < 0
+    assert standing(family, "interactive", "base") == "level with"
+    assert standing(family, "calibrated", "base") == "above"
+    assert "interactive ended level with base" in headline(summary)
+
+
+def test_the_headline_follows_other_results(tmp_path: Path) -> None:
+    fake.write_cell(tmp_path / "a", "elicit", 0, tuned={**fake.TUNED, "calibrated": 0.35, "interactive": 0.55})
+    assert headline(summarise(tmp_path / "a")) == (
+        "Calibrated recovered nothing of the oracle's gain; interactive ended above base."
+    )
+    fake.write_cell(tmp_path / "b", "elicit", 0, tuned={**fake.TUNED, "oracle": 0.39})
+    found = summarise(tmp_path / "b")
+    assert math.isnan(found.families[0].row("calibrated").recovered.mean)
+    assert headline(found).startswith("The oracle's gain over base is not significant")
+    fake.write_cell(tmp_path / "c", "elicit", 0, tuned={"base": 0.4, "static": 0.5})
+    assert headline(summarise(tmp_path / "c")) == "Best so far: static (0.50 on elicit)."
+    for family, calibrated in (("elicit", 0.61), ("edit", 0.55)):
+        fake.write_cell(tmp_path / "d", family, 0, tuned={**fake.TUNED, "calibrated": calibrated})
+    assert headline(summarise(tmp_path / "d")) == (
+        "Calibrated recovered 50% to 70% of the oracle's gain on 2 tasks; interactive ended below base on all of them."
+    )
+
+
+def test_what_is_missing_is_named(full: tuple[Path, str]) -> None:
+    missing = summarise(full[0]).missing
+    assert missing == (
+        "edit, seed 2: judgement of control, judgement of static, judgement of interactive, judgement of calibrated, "
+        "judgement of oracle, context shift, coherence of the users, transcripts",
+        "negotiate, seed 2: nothing judged yet",
+    )
+    words = Page(full[1]).words
+    assert "2 of 3 seeds finished" in words
+    assert all(line in words for line in missing)
+
+
+def test_missing_sweeps_and_curves_are_named(tmp_path: Path) -> None:
+    fake.write_manifest(tmp_path, ["elicit"], [0], severities=[0, 0.5, 1], log_sizes=[100, 2000])
+    fake.write_cell(tmp_path, "elicit", 0)
+    fake.write_sweeps(tmp_path, "elicit", 0)
+    (tmp_path / "stages/elicit/seed0/judge-interactive-severity-0.5/result.json").unlink()
+    (tmp_path / "stages/elicit/seed0/static/metrics.jsonl").unlink()
+    assert summarise(tmp_path).missing == (
+        "elicit, seed 0: learning curve of static, interactive at severity 0.5, calibrated on 2000 logs",
+    )
+    assert len(summarise(tmp_path).families[0].finished) == 1
+
+
+def test_the_page_loads_nothing_and_escapes_what_people_said(demo: tuple[Path, str], full: tuple[Path, str]) -> None:
+    for _, html in (demo, full):
+        page = Page(html)
+        assert page.loads == []
+        assert not page.tags & {"script", "link", "iframe", "object", "embed", "img", "base"}
+        assert "http://" not in html
+        assert "https://" not in html
+        assert "@import" not in html
+        assert len(page.ids) == len(set(page.ids))
+        assert set(re.findall(r"url\(#([^)]+)\)", html)) | {link[1:] for link in page.links} <= set(page.ids)
+        assert re.findall(r"url\((?!#)", html) == []
+    assert "a latte <script>alert(1)</script> & <b>milk</b>" in Page(demo[1]).words
+    assert "<script" not in demo[1]
+
+
+def test_plots_are_there_where_the_files_are(demo: tuple[Path, str], full: tuple[Path, str]) -> None:
+    labels = re.findall(r'aria-label="([^"]*)"', demo[1])
+    assert [label.split(" ")[0] for label in labels] == [
+        "Reward", "Reward", "Learning", "Context", "interactive:", "calibrated:"
+    ]  # fmt: skip
+    assert "How bad must the simulated user be?" not in full[1]
+
+
+def test_names_from_files_are_not_read_as_markup(tmp_path: Path) -> None:
+    fake.write_cell(tmp_path, "my$task_$<i>[red]", 0)
+    assert "my$task_$<i>[red]" in Page(build_report(tmp_path).read_text(encoding="utf-8")).words
+    out = io.StringIO()
+    print_summary(summarise(tmp_path), Console(file=out, width=200))
+    assert "my$task_$<i>[red]" in out.getvalue()
+
+
+def test_the_stand_in_and_the_referee_are_named_as_what_they_are(
+    demo: tuple[Path, str], full: tuple[Path, str]
+) -> None:
+    words = Page(demo[1]).words
+    assert words.count(STAND_IN_NOTE) >= 2
+    assert "prompted stand-in (severity 1)†" in words
+    page = Page(full[1]).words
+    referee_part = page[page.index("negotiate accuracy with") : page.index("How to read this page")]
+    assert "referee (a model of people)" in referee_part
+    assert "real users" not in referee_part
+
+
+def test_the_terminal_shows_the_same_numbers(demo: tuple[Path, str]) -> None:
+    out = io.StringIO()
+    print_summary(summarise(demo[0]), Console(file=out, width=80))
+    shown = out.getvalue()
+    assert headline(summarise(demo[0])) in shown
+    row = next(line.split() for line in shown.splitlines() if line.split()[:1] == ["calibrated"])
+    assert row == ["calibrated", "0.510", "0.610", "±0.030", "0.630", "70%", "0.520", "22%", "4,500"]
+    assert "dialogues" in shown  # nothing is cut at 80 columns
+    assert "…" not in shown
+    assert "designed in" in shown
+
+
+def test_sweeps_do_not_stand_in_for_the_arms(demo: tuple[Path, str]) -> None:
+    (family,) = summarise(demo[0]).families
+    assert family.row("interactive").rewards["tuned"].mean == pytest.approx(0.15)
+    assert family.row("calibrated").rewards["tuned"].mean == pytest.approx(0.61)
+
+
+def test_the_whole_log_ends_the_log_size_curve(demo: tuple[Path, str]) -> None:
+    from understudy.report.measured import log_size_points, severity_points
+    from understudy.report.read import read_run
+
+    cells = read_run(demo[0]).of("elicit")
+    # 4,500 real dialogues of the arm against 1,600 with 100 logs: it was aligned on 3,000.
+    assert [(x, real.mean) for x, _, real in log_size_points(cells)] == [
+        (100, pytest.approx(0.35)), (300, pytest.approx(0.42)), (1000, pytest.approx(0.48)), (3000, pytest.approx(0.51))
+    ]  # fmt: skip
+    assert [(x, promised.mean) for x, promised, _ in severity_points(cells)] == [
+        (0, 0.6), (0.25, 0.7), (0.5, 0.82), (0.75, 0.91), (1, 0.98)
+    ]  # fmt: skip
+
+
+def test_folders_without_results_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no such folder"):
+        summarise(tmp_path / "nowhere")
+    fake.write_manifest(tmp_path / "begun", ["elicit"], [0])
+    with pytest.raises(RunError, match=r"holds no result(?s:.)*-> "):
+        build_report(tmp_path / "begun")
+    assert not (tmp_path / "begun" / "report.html").exists()
+
+
+def test_damaged_results_are_named(tmp_path: Path) -> None:
+    fake.write_cell(tmp_path, "elicit", 0)
+    broken = tmp_path / "stages/elicit/seed0/shift/result.json"
+    whole = broken.read_text()
+    broken.write_text(whole[:50])
+    with pytest.raises(RunError, match=r"shift/result\.json: cannot be read"):
+        summarise(tmp_path)
+    broken.write_text(whole.replace('"seed": 0', '"seed": "zero"'))
+    with pytest.raises(RunError, match=r"shift/result\.json: does not hold .*\(seed: "):
+        summarise(tmp_path)
+
+
+def test_figures_that_were_not_finite_are_shown_as_absent(tmp_path: Path) -> None:
+    fake.write_cell(tmp_path, "elicit", 0)
+    users = tmp_path / "stages/elicit/seed0/users/result.json"
+    users.write_text(users.read_text().replace('"mean": 6.5', '"mean": null').replace('"low": 6.0', '"low": null'))
+    words = Page(build_report(tmp_path).read_text(encoding="utf-8")).words
+    assert re.search(r"words per message ?– ?– ?– ?–", words)
+
+
+def test_the_page_goes_where_it_is_told(tmp_path: Path) -> None:
+    fake.write_cell(tmp_path / "run", "elicit", 0)
+    assert build_report(tmp_path / "run", tmp_path / "again.html") == tmp_path / "again.html"
+    assert not (tmp_path / "run" / "report.html").exists()
+    # Without a manifest the page says so and shows what there is.
+    assert "manifest.json is missing" in (tmp_path / "again.html").read_text()

@@ -1,0 +1,101 @@
+"""The command line as a stranger meets it: help without heavy imports, one clear message for each mistake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from understudy.logs.read import read_dialogues
+
+SMALL = [
+    "rl.steps=1", "rl.messages_per_step=32", "rl.min_groups=2", "sft.steps=3", "sft.copying_steps=3",
+    "logs.dialogues=120", "logs.people=40", "judge.dialogues=16", "judge.tuning_dialogues=10",
+    "judge.shift_dialogues=16", "judge.shift_min_alive=4", "judge.temperatures=[1.0]", "sampling.max_message_tokens=12",
+    "model.layers=1", "user_model.layers=1", "unseen_user_model.layers=1",
+]  # fmt: skip
+
+
+def understudy(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "understudy", *arguments], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+
+
+def small(*more: str) -> list[str]:
+    return [part for setting in (*SMALL, *more) for part in ("--set", setting)]
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom understudy.cli import app\n"
+        "result = CliRunner().invoke(app, ['--help'])\nassert result.exit_code == 0, result.output\n"
+        "assert 'demo' in result.output\n"
+        "print([m for m in ('torch', 'transformers', 'sklearn', 'scipy', 'matplotlib', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["demo", "--set", "rl.stps=3"], ["rl.stps", "rl.steps"]),
+        (["demo", "--set", "rl.steps=many"], ["rl.steps", "many"]),
+        (["demo", "--task", "elicitt"], ["elicitt", "elicit"]),
+        (["compare", "--task", "negotiate"], ["negotiate", "--data"]),
+        (["compare", "--config", "missing.yaml"], ["missing.yaml"]),
+        (["compare", "--task", "negotiate", "--data", "."], ["train.txt"]),
+        (["report", "nothing-here"], ["nothing-here"]),
+        (["logs", "negotiate", "--out", "x.jsonl"], ["negotiate", "elicit"]),
+        (["compare", "--set", "log_sizes=[9000]"], ["9000"]),
+    ],
+)
+def test_a_mistake_is_one_message_and_exit_code_2(arguments: list[str], words: list[str], tmp_path: Path) -> None:
+    done = understudy(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert list(tmp_path.iterdir()) == [], "nothing may be left behind"
+
+
+def test_logs_are_written_in_the_messages_form(tmp_path: Path) -> None:
+    done = understudy("logs", "haggle", "--out", "logs.jsonl", "--dialogues", "12", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(read_dialogues(tmp_path / "logs.jsonl")) == 12
+
+
+@pytest.mark.slow
+def test_demo_from_logs_to_report_and_resume_refuses_another_config(tmp_path: Path) -> None:
+    done = understudy("demo", "--out", "run", "--jobs", "1", *small(), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "run" / "report.html").read_text()
+    for arm in ("base", "control", "static", "interactive", "calibrated", "oracle"):
+        assert arm in page
+    assert "illustrative" in page
+
+    again = understudy("demo", "--out", "run", "--jobs", "1", *small(), cwd=tmp_path)
+    assert again.returncode == 2
+    assert "--resume" in again.stderr
+
+    other = understudy("demo", "--out", "run", "--resume", *small("rl.clip=0.3"), cwd=tmp_path)
+    assert other.returncode == 2
+    assert "rl.clip" in other.stderr
+
+    resumed = understudy("demo", "--out", "run", "--resume", "--jobs", "1", *small(), cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+
+
+@pytest.mark.slow
+def test_negotiate_runs_on_a_corpus_in_the_authors_format(tmp_path: Path) -> None:
+    data = Path(__file__).parent / "fixtures" / "deal_or_no_deal"
+    done = understudy(
+        "compare", "--task", "negotiate", "--data", str(data), "--seed", "0", "--out", "run", "--jobs", "1",
+        *small("referee_model.layers=1", "arms=[base,static,interactive,calibrated,oracle]"), cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "referee" in (tmp_path / "run" / "report.html").read_text()
