@@ -87,7 +87,7 @@ class ModelConfig(StageConfig):
     """Width of the gated feed-forward layer, 8 to 65536; about 8/3 of `hidden` (arXiv 2002.05202)."""
     vocabulary: Annotated[int, Field(ge=64, le=262_144)] = 1024
     """Most tokens that the tokenizer trained on the logs may have, 64 to 262144."""
-    max_length: Annotated[int, Field(ge=32, le=131_072)] = 384
+    max_length: Annotated[int, Field(ge=32, le=131_072)] = 640
     """Longest dialogue in tokens, prompt included, 32 to 131072."""
     prompt: Literal["once", "each turn"] = "once"
     """Where the prompt stands: `once` at the start, or before `each turn` of the model's own."""
@@ -136,7 +136,7 @@ class UnseenUserModelConfig(UserModelConfig):
 class SFTConfig(StageConfig):
     """Supervised fine-tuning of a base agent (agent side) or of a user (roles reversed)."""
 
-    steps: Annotated[int, Field(ge=1, le=10_000_000)] = 1200
+    steps: Annotated[int, Field(ge=1, le=10_000_000)] = 900
     """Most optimiser steps, 1 to 10000000; the learning rate falls to 0 with the last one."""
     epochs: Annotated[int, Field(ge=1, le=1000)] = 20
     """Most passes over the training dialogues, 1 to 1000."""
@@ -144,7 +144,7 @@ class SFTConfig(StageConfig):
     """Peak of AdamW's learning rate, above 0 and at most 1."""
     batch_tokens: Annotated[int, Field(ge=32, le=10_000_000)] = 2048
     """Tokens per optimiser step, padding included, 32 to 10000000; at least the longest dialogue."""
-    copying_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 1500
+    copying_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 1400
     """Steps on repeated random tokens before SFT, once per shape of model made from scratch, 0 (none) to 1000000."""
     other_side_weight: Share = 0.3
     """Weight of the other side's words in the loss, 0 (none) to 1; they teach a model made from scratch to read."""
@@ -172,7 +172,7 @@ class SamplingConfig(StageConfig):
 class RLConfig(StageConfig):
     """GRPO (arXiv 2402.03300) on the agent's tokens; the arms differ only in where contexts and users come from."""
 
-    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 150
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 60
     """Optimiser steps of every arm that trains by RL, 1 to 1000000; enough for the oracle to reach its plateau."""
     messages_per_step: Annotated[int, Field(ge=8, le=10_000_000)] = 640
     """Agent messages sampled per step in every arm, about: short dialogues get more groups. 8 to 10000000."""
@@ -182,7 +182,7 @@ class RLConfig(StageConfig):
     """Most tasks per step, `min_groups` to 65536."""
     group_size: Annotated[int, Field(ge=2, le=4096)] = 8
     """Dialogues per task, 2 to 4096; the advantage compares them with each other."""
-    learning_rate: LearningRate = 4e-4
+    learning_rate: LearningRate = 6e-4
     """AdamW's learning rate, above 0 and at most 1; 1e-3 wrecked tiny models within 10 steps in our trials."""
     kl_weight: Annotated[float, Field(ge=0, le=100)] = 0.0
     """Weight of the KL penalty towards the base agent, 0 (none) to 100."""
@@ -213,10 +213,10 @@ class JudgeConfig(StageConfig):
 
     dialogues: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
     """Dialogues of each agent with each user on held-out goals, 10 to 1000000."""
-    tuning_dialogues: Annotated[int, Field(ge=10, le=1_000_000)] = 200
+    tuning_dialogues: Annotated[int, Field(ge=10, le=1_000_000)] = 150
     """Dialogues per temperature when decoding is tuned, with the arm's own training user, 10 to 1000000."""
-    temperatures: Annotated[tuple[Temperature, ...], Field(min_length=1)] = (1.0, 0.7, 0.5, 0.3)
-    """Decoding temperatures to choose from, each above 0 and at most 10; greedy is always reported as well."""
+    temperatures: Annotated[tuple[Temperature, ...], Field(min_length=1)] = (1.0, 0.5)
+    """Decoding temperatures to choose from, each above 0 and at most 10; greedy (0) is always among the choices."""
     shift_dialogues: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
     """Dialogues per side of each two-sample measurement, 10 to 1000000."""
     shift_min_alive: Annotated[int, Field(ge=2, le=1_000_000)] = 100

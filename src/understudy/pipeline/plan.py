@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from understudy.config import CompareConfig, ModelConfig
 from understudy.errors import ConfigError
@@ -44,7 +45,10 @@ def training_user(cell: Cell, arm: str) -> str | None:
 
 def plan(config: CompareConfig) -> list[Stage]:
     """All stages of a comparison, in an order that respects their needs."""
-    return [*_copying(config), *(stage for cell in cells_of(config) for stage in _stages_of(cell))]
+    cells = cells_of(config)
+    # Cells are finished one after the other, so that a run that was stopped holds whole ones.
+    ordered = [replace(stage, priority=-place) for place, cell in enumerate(cells) for stage in _stages_of(cell)]
+    return [*_copying(config), *ordered]
 
 
 def _copying(config: CompareConfig) -> Iterator[Stage]:
