@@ -163,15 +163,19 @@ def _compare(out: Path, config: Path | None, overrides: list[str], *, preset: st
     from rich.console import Console
 
     from understudy.config import load_config
+
+    loaded = load_config(config, overrides, preset=preset)
+
     from understudy.pipeline.plan import check_families, plan
-    from understudy.report import build_report, print_summary, summarise
     from understudy.runs import RunFolder
     from understudy.scheduler import run_stages
 
-    loaded = load_config(config, overrides, preset=preset)
     check_families(loaded)
     run = RunFolder.create(out, loaded, resume=resume)
     run_stages(run, plan(loaded), jobs)
+
+    from understudy.report import build_report, print_summary, summarise
+
     print_summary(summarise(out), Console())
     typer.echo(f"report: {build_report(out)}")
 

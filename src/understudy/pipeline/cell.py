@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from understudy.config import CompareConfig, ModelConfig
-from understudy.models.load import ChatModel, load_chat_model
-from understudy.models.speaker import ModelSpeaker
 from understudy.runs import stream_seed
 from understudy.scheduler import StageContext
 from understudy.speaker import Speaker
@@ -17,6 +15,10 @@ from understudy.tasks.base import KnownUserFamily, TaskFamily
 from understudy.tasks.negotiate import Negotiate
 from understudy.types import Role
 from understudy.users.population import PopulationSpeaker, PromptedSpeaker
+
+if TYPE_CHECKING:  # they import torch, which the process that only hands out stages need not load
+    from understudy.models.load import ChatModel
+    from understudy.models.speaker import ModelSpeaker
 
 POPULATION, REFEREE = "population", "referee"
 ALIGNED, UNSEEN, PROMPTED = "aligned", "unseen", "prompted"
@@ -76,7 +78,10 @@ class Cell:
         return self.model_speaker(context.input(self.stage(f"user-{label}")) / "model", "user")
 
     def model_speaker(self, source: Path | ChatModel, side: Role) -> ModelSpeaker:
-        chat_model = source if isinstance(source, ChatModel) else load_chat_model(source)
+        from understudy.models.load import load_chat_model
+        from understudy.models.speaker import ModelSpeaker
+
+        chat_model = load_chat_model(source) if isinstance(source, Path) else source
         sampling = self.config.sampling
         return ModelSpeaker(
             chat_model,

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from understudy.align.copying import learn_copying
+from understudy.align.sft import fit, validation_split
+from understudy.config import ModelConfig, SFTConfig
+from understudy.errors import LogError
+from understudy.models.load import ChatModel
+from understudy.models.tiny import new_model
+from understudy.realism.perplexity import held_out_perplexity
+from understudy.types import Dialogue
+
+SFT = SFTConfig(steps=40, epochs=20, learning_rate=3e-3, batch_tokens=512)
+
+
+def test_no_person_is_on_both_sides(colour_logs: list[Dialogue]) -> None:
+    train, validation = validation_split(colour_logs, 0.3, seed=1)
+    assert {d.person for d in train}.isdisjoint({d.person for d in validation})
+    assert len(train) + len(validation) == len(colour_logs)
+
+
+def test_too_few_persons_is_an_error(colour_logs: list[Dialogue]) -> None:
+    with pytest.raises(LogError, match="too few"):
+        validation_split([d for d in colour_logs if d.person == "p0"], 0.3, seed=1)
+
+
+def test_fitting_lowers_the_held_out_nll(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
+    model = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
+    history = fit(model, "user", colour_logs[:45], colour_logs[45:], SFT, seed=0)
+    assert history[-1].step <= SFT.steps
+    assert min(e.validation_nll for e in history) < 0.5 * history[0].validation_nll
+
+
+def test_the_weights_of_the_best_epoch_are_kept(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
+    model = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
+    # Persons who say something else in the validation part: its NLL must rise while the training part is learned.
+    strange = [replace(d, messages=tuple(replace(m, text="blue blue blue") for m in d.messages)) for d in colour_logs]
+    config = SFT.model_copy(update={"steps": 160, "epochs": 80, "patience": 80})
+    history = fit(model, "user", colour_logs[:45], strange[45:], config, seed=0)
+    best = min(epoch.validation_nll for epoch in history)
+    assert history[-1].validation_nll > best + 0.1
+    assert math.log(held_out_perplexity(model, "user", strange[45:]).per_token) == pytest.approx(best, abs=1e-3)
+
+
+def test_the_same_seed_gives_the_same_weights(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
+    one, two = (ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer) for _ in range(2))
+    for model in (one, two):
+        fit(model, "agent", colour_logs[:45], colour_logs[45:], SFT.model_copy(update={"steps": 5}), seed=4)
+    for a, b in zip(one.model.parameters(), two.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.slow
+def test_copying_is_learned() -> None:
+    config = ModelConfig(hidden=64, layers=2, heads=4, kv_heads=2, intermediate=128, vocabulary=64, max_length=96)
+    model = new_model(config, seed=0)
+    assert learn_copying(model, 600, seed=0) < 0.5 * math.log(config.vocabulary)
