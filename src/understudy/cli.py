@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help=(
         "Train conversational agents against simulated users that were proved against real ones.\n\n"
-        "Start with [bold]understudy demo[/bold]: logs of known users, an aligned user, agents in five arms, "
+        "Start with [bold]understudy demo[/bold]: logs of known users, an aligned user, agents in six arms, "
         "every agent judged with the real users, and a report, in about three minutes on a laptop."
     ),
 )
@@ -54,7 +55,7 @@ def root(
 @app.command()
 def demo(
     out: Out = Path("runs/demo"),
-    task: Annotated[str, typer.Option(help="Task family with known users: elicit, edit or haggle.")] = "elicit",
+    task: Annotated[str, typer.Option(help="Task family with known users: elicit, edit or haggle.")] = "haggle",
     seed: Annotated[int, typer.Option(help="Seed of everything: users, logs, models, training.")] = 0,
     jobs: Jobs = 2,
     resume: Resume = False,
@@ -108,7 +109,7 @@ def compare(
     if seed:
         given.append(f"seeds=[{', '.join(map(str, seed))}]")
     if data:
-        given.append(f"data={data}")
+        given.append(f"data={json.dumps(str(data))}")
     if severity:
         given.append("severities=[0, 0.25, 0.5, 0.75, 1]")
     if logs:

@@ -49,7 +49,13 @@ class Score(Record):
 
 
 class Cost(Record):
-    """What an arm used; `real_dialogues` counts logs behind its models and rollouts with real users."""
+    """What an arm used.
+
+    Attributes:
+        optimizer_steps: of RL.
+        cpu_seconds: of its own training and of fitting its training user; the base's SFT, which all share, is not in it.
+        real_dialogues: logs behind its models, and rollouts with real users.
+    """
 
     optimizer_steps: int
     sampled_agent_messages: int

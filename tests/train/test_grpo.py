@@ -85,10 +85,14 @@ def run(
     return policy
 
 
-def test_a_killed_run_resumes_to_the_same_weights_and_metrics(tiny_model: ChatModel, tmp_path: Path) -> None:
-    whole = run(tiny_model, tmp_path / "whole")
-    run(tiny_model, tmp_path / "killed", stop_at=4)
-    resumed = run(tiny_model, tmp_path / "killed")
+@pytest.mark.parametrize("kl_weight", [0.0, 0.1])
+def test_a_killed_run_resumes_to_the_same_weights_and_metrics(
+    tiny_model: ChatModel, tmp_path: Path, kl_weight: float
+) -> None:
+    config = CONFIG.model_copy(update={"kl_weight": kl_weight})
+    whole = run(tiny_model, tmp_path / "whole", config)
+    run(tiny_model, tmp_path / "killed", config, stop_at=4)
+    resumed = run(tiny_model, tmp_path / "killed", config)
     for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert a.equal(b)
 

@@ -73,7 +73,10 @@ def fit(
 ) -> list[Epoch]:
     """Fine-tune in place; the weights of the epoch with the lowest held-out NLL are kept.
 
-    Dialogues longer than the model's context are left out of training.
+    Dialogues longer than the model's context are left out.
+
+    Raises:
+        LogError: if either part has no dialogue that fits the model's context.
 
     Returns:
         One record per epoch run: up to `config.epochs` or `config.steps`, whichever comes first, fewer if the held-out
@@ -84,12 +87,8 @@ def fit(
     chat = ChatFormat.of(chat_model, side)
     limit = model.config.max_position_embeddings
     pad = chat_model.tokenizer.pad_token_id
-    batches = batches_by_length(
-        [e for e in examples_of(train, chat) if len(e.ids) <= limit], config.batch_tokens, pad, device
-    )
-    held_out = batches_by_length(
-        [e for e in examples_of(validation, chat) if len(e.ids) <= limit], config.batch_tokens, pad, device
-    )
+    batches = batches_by_length(_fitting(train, chat, limit), config.batch_tokens, pad, device)
+    held_out = batches_by_length(_fitting(validation, chat, limit), config.batch_tokens, pad, device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
     )
@@ -130,3 +129,14 @@ def fit(
     model.load_state_dict(best_weights)
     model.eval()
     return history
+
+
+def _fitting(dialogues: Sequence[Dialogue], chat: ChatFormat, limit: int) -> list[Example]:
+    examples = [e for e in examples_of(dialogues, chat) if len(e.ids) <= limit]
+    if not examples:
+        raise LogError(
+            f"none of {len(dialogues)} dialogues fits the model's {limit} tokens",
+            where="SFT",
+            fix="raise max_length of the model",
+        )
+    return examples

@@ -118,6 +118,8 @@ class ModelConfig(StageConfig):
 class UserModelConfig(ModelConfig):
     """A user model: its goal is restated at each turn, next to the message that it is compared with."""
 
+    max_length: Annotated[int, Field(ge=32, le=131_072)] = 1024
+    """Longest dialogue in tokens, the goal restated at each turn included, 32 to 131072."""
     prompt: Literal["once", "each turn"] = "each turn"
     """Where the goal stands: `once` at the start, or before `each turn` of the user's own."""
 

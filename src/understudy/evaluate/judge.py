@@ -7,22 +7,30 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from understudy.converse import Appointment, Conversations, converse
+from understudy.errors import UnderstudyError
 from understudy.models.speaker import ModelSpeaker
 from understudy.results import Score
 from understudy.runs import stream, stream_seed
 from understudy.speaker import Speaker
 from understudy.stats import bootstrap_interval
 from understudy.tasks.base import TaskFamily
+from understudy.tasks.heldout import draw_task
 from understudy.types import WALK_OUTS
 
 
-def appointments(family: TaskFamily, count: int, seed: int, purpose: str) -> list[Appointment]:
-    """`count` tasks with persons of their own; another `purpose` gives other tasks, persons and dialogue seeds."""
+def appointments(
+    family: TaskFamily, count: int, seed: int, purpose: str, *, held_out: bool | None
+) -> list[Appointment]:
+    """`count` tasks with persons of their own; another `purpose` gives other tasks, persons and dialogue seeds.
+
+    Args:
+        held_out: see `draw_task`.
+    """
     result = []
     for key in range(count):
         name = f"{purpose}-{key}"
-        task = family.sample_task(stream(seed, "task", name), name)
-        result.append(Appointment(key, task, name, stream_seed(seed, "dialogue", name)))
+        task = draw_task(family, stream(seed, "task", name), name, held_out=held_out)
+        result.append(Appointment(key, task, f"{name}-{seed}", stream_seed(seed, "dialogue", name)))
     return result
 
 
@@ -44,6 +52,7 @@ def hold(
 def score(held: Conversations, temperature: float, seed: int) -> Score:
     """Mean reward with a 95% bootstrap interval over dialogues; failed dialogues are left out and counted."""
     dialogues = held.dialogues
+    _refuse_none(held)
     rewards = np.array([d.outcome.reward for d in dialogues])
     interval = bootstrap_interval(rewards, stream(seed, "bootstrap"))
     endings: dict[str, int] = {}
@@ -79,5 +88,16 @@ def tune_temperature(
     means = {}
     for temperature in temperatures:
         held = hold(family, agent, user, meetings, temperature, width=width)
+        _refuse_none(held)
         means[temperature] = float(np.mean([d.outcome.reward for d in held.dialogues]))
     return max(means, key=lambda t: means[t]), means
+
+
+def _refuse_none(held: Conversations) -> None:
+    if not held.traces:
+        reason = held.failures[0].reason if held.failures else "there was no appointment"
+        raise UnderstudyError(
+            f"none of {len(held.failures)} dialogues could be finished: {reason}",
+            where="judging",
+            fix="for a context that is too short raise max_length of the models, or lower sampling.max_message_tokens",
+        )

@@ -62,6 +62,10 @@ class Cell:
         family = self.training_family()
         return family.for_judging() if isinstance(family, Negotiate) else family
 
+    def goals(self, *, held_out: bool) -> bool | None:
+        """Which goals to draw (see `draw_task`); a corpus keeps its parts apart by itself."""
+        return held_out if self.known else None
+
     def user_stage(self, label: str) -> str | None:
         """The stage whose model plays this user; None for a programme."""
         return self.stage(f"user-{label}") if label not in (POPULATION, PROMPTED) else None
@@ -97,7 +101,8 @@ class Cell:
 
 def copying_stage(model: ModelConfig) -> str:
     """Name of the stage that all models of this shape start from."""
-    return f"shared/copying-{model.hidden}x{model.layers}x{model.heads}x{model.kv_heads}-{model.vocabulary}"
+    shape = (model.hidden, model.intermediate, model.layers, model.heads, model.kv_heads, model.vocabulary)
+    return f"shared/copying-{'x'.join(map(str, shape))}"
 
 
 def user_words(label: str, severity: float = 1.0) -> str:

@@ -50,7 +50,8 @@ def judge_arm(
 ) -> None:
     """Tune the decoding on validation tasks with the arm's own training user, then judge with real users.
 
-    Writes `result.json`, the judged dialogues `real-<decoding>.jsonl`, and `training.jsonl` (with the training user).
+    Writes `result.json`, the judged dialogues `real-<decoding>.jsonl`, and (where there is a training user)
+    `training.jsonl`.
 
     Args:
         training_user: label of the user met in training; None for arms that met none, which tune with the aligned user.
@@ -63,9 +64,13 @@ def judge_arm(
     own_user = cell.user(tuner, context, severity=severity)
     total = judge.dialogues
 
-    validation = appointments(training, judge.tuning_dialogues, cell.seed_of("tuning"), "validation")
+    validation = appointments(
+        training, judge.tuning_dialogues, cell.seed_of("tuning"), "validation", held_out=cell.goals(held_out=False)
+    )
     tuned, _ = tune_temperature(training, agent, own_user, validation, (*judge.temperatures, GREEDY), width=width)
-    meetings = appointments(judging, judge.dialogues, cell.seed_of("judging"), "heldout")
+    meetings = appointments(
+        judging, judge.dialogues, cell.seed_of("judging"), "heldout", held_out=cell.goals(held_out=True)
+    )
     people = cell.user(cell.people, context)
     decoding, judged = {}, {}
     for name, temperature in {"T=1": 1.0, "tuned": tuned, "greedy": GREEDY}.items():
@@ -83,11 +88,13 @@ def judge_arm(
             write_dialogues(context.output / f"real-{name.replace('=', '')}.jsonl", held.dialogues)
         decoding[name] = judged[temperature]
 
-    # What the policy met in training, at the temperature it was sampled with there.
-    met = appointments(training, judge.shift_dialogues, cell.seed_of("met"), "met")
-    held = hold(training, agent, own_user, met, 1.0, width=width)
-    write_dialogues(context.output / "training.jsonl", held.dialogues)
-    with_own = score(held, 1.0, cell.seed_of("score", arm, "own"))
+    with_own = None
+    if training_user is not None:
+        # What the policy met in training, at the temperature it was sampled with there.
+        met = appointments(training, judge.shift_dialogues, cell.seed_of("met"), "met", held_out=seen)
+        held = hold(training, agent, own_user, met, 1.0, width=width)
+        write_dialogues(context.output / "training.jsonl", held.dialogues)
+        with_own = score(held, 1.0, cell.seed_of("score", arm, "own"))
     table = {user_words(cell.people): decoding["tuned"]}
     if log_size is None and severity == 1.0:
         others = meetings[: judge.tuning_dialogues * 2]
@@ -104,7 +111,7 @@ def judge_arm(
             tuned_temperature=tuned,
             training_user=user_words(training_user, severity) if training_user else None,
             training_reward=_training_reward(context, agent_stage) if arm not in _LOG_ARMS else None,
-            reward_with_training_user=with_own if training_user else None,
+            reward_with_training_user=with_own,
             cost=_cost(context, cell, arm, agent_stage, training_user),
             agent_x_user=table,
             severity=severity if training_user == PROMPTED else None,
@@ -185,7 +192,9 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
     judge, width = cell.config.judge, cell.config.sampling.width
     family = cell.judging_family()
     agent = cell.model_speaker(context.input(agent_stage) / "model", "agent")
-    meetings = appointments(family, judge.tuning_dialogues * 2, cell.seed_of("users"), "users")
+    meetings = appointments(
+        family, judge.tuning_dialogues * 2, cell.seed_of("users"), "users", held_out=cell.goals(held_out=True)
+    )
     coherence, style = {}, {}
     labels = [*dict.fromkeys((cell.people, ALIGNED, UNSEEN, PROMPTED))]
     for done, label in enumerate(labels, 1):

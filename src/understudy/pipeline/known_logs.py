@@ -10,6 +10,7 @@ from understudy.errors import ConfigError
 from understudy.runs import stream, stream_seed
 from understudy.tasks import KNOWN_USERS, is_known, load_family
 from understudy.tasks.base import KnownUserFamily
+from understudy.tasks.heldout import draw_task
 from understudy.types import Dialogue
 from understudy.users.population import PopulationSpeaker
 from understudy.users.script import ScriptSpeaker
@@ -36,8 +37,8 @@ def known_logs(
     meetings = []
     for key in range(count):
         name = f"log-{key}"
-        person = f"person-{int(stream(seed, 'person', name).integers(people))}"
-        task = family.sample_task(stream(seed, "task", name), name)
+        person = f"person-{int(stream(seed, 'person', name).integers(people))}-{seed}"
+        task = draw_task(family, stream(seed, "task", name), name, held_out=False)
         meetings.append(Appointment(key, task, person, stream_seed(seed, "dialogue", name)))
     held = converse(
         family, meetings, ScriptSpeaker(family), PopulationSpeaker(family), width=256, on_finished=on_finished

@@ -52,7 +52,7 @@ def plan(config: CompareConfig) -> list[Stage]:
 
 
 def _copying(config: CompareConfig) -> Iterator[Stage]:
-    """One stage per shape of model made from scratch; the seed is that of the first cell, since all cells share it."""
+    """One stage per shape of model made from scratch. Its seed is fixed: like a downloaded model, all cells share it."""
     shapes = [config.model, config.user_model, config.unseen_user_model, config.referee_model]
     if all(is_known(name) for name in config.families):
         shapes.remove(config.referee_model)
@@ -61,7 +61,7 @@ def _copying(config: CompareConfig) -> Iterator[Stage]:
             name=name,
             needs=(),
             run=f"{_FITTING}:teach_copying",
-            kwargs={"model": model, "steps": config.sft.copying_steps, "seed": config.seeds[0]},
+            kwargs={"model": model, "steps": config.sft.copying_steps, "seed": 0},
             label=f"copying ({model.hidden} x {model.layers})",
             priority=1,
         )

@@ -30,7 +30,11 @@ def train_arm(context: StageContext, cell: Cell, *, user: str | None, severity: 
         source = LoggedRollouts(cell.training_family(), logs, seed=seed, width=width)
     else:
         source = ConversationRollouts(
-            cell.training_family(), cell.user(user, context, severity=severity), seed=seed, width=width
+            cell.training_family(),
+            cell.user(user, context, severity=severity),
+            seed=seed,
+            width=width,
+            held_out=cell.goals(held_out=False),
         )
     rl = cell.config.rl
     budget = train(

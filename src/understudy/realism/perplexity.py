@@ -32,8 +32,9 @@ def held_out_perplexity(chat_model: ChatModel, side: Role, dialogues: Sequence[D
     model = chat_model.model.to(device)
     chat = ChatFormat.of(chat_model, side)
     limit = model.config.max_position_embeddings
-    examples = [e for e in examples_of(dialogues, chat) if len(e.ids) <= limit]
+    fitting = [(d, e) for d, e in zip(dialogues, examples_of(dialogues, chat), strict=True) if len(e.ids) <= limit]
+    examples = [e for _, e in fitting]
     nll, tokens = mean_nll(model, batches_by_length(examples, 8192, chat_model.tokenizer.pad_token_id, device))
     # One character for the end of each message, so that it is not predicted for nothing.
-    characters = sum(len(m.text) + 1 for d in dialogues for m in d.messages if m.role == side)
+    characters = sum(len(m.text) + 1 for d, _ in fitting for m in d.messages if m.role == side)
     return Perplexity(math.exp(nll), tokens, nll * tokens / math.log(2) / max(1, characters))

@@ -80,8 +80,10 @@ def read_run(run: Path) -> RunData:
         raise RunError("is not a JSON object", where=str(run / "manifest.json"), fix="restore the file")
     config = (manifest or {}).get("config")
     config = config if isinstance(config, dict) else {}
-    places = _found(run) | {(f, s): None for f in config.get("families", ()) for s in config.get("seeds", ())}
-    order = {name: place for place, name in enumerate(config.get("families", ()))}
+    # A family of one's own is named package.module:Class in the config, and by dots in the folder.
+    names = [str(name).replace(":", ".") for name in config.get("families", ())]
+    places = _found(run) | {(f, s): None for f in names for s in config.get("seeds", ())}
+    order = {name: place for place, name in enumerate(names)}
     cells = [
         _cell(run, family, seed, config)
         for family, seed in sorted(places, key=lambda p: (order.get(p[0], len(order)), p[0], p[1]))

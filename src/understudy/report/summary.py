@@ -144,12 +144,11 @@ def _missing(data: RunData) -> list[str]:
 
 def _illustrative(data: RunData) -> str | None:
     seeds = {cell.seed for cell in data.cells}
-    demo = "demo" in (data.config.get("preset"), data.manifest.get("preset"))
-    if len(seeds) > 1 and not demo:
+    if len(seeds) > 1:
         return None
     rl = data.config.get("rl")
     steps = rl.get("steps") if isinstance(rl, Mapping) else None
-    parts = ["one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"]
+    parts = ["one seed"]
     if steps is not None:
         parts.append(f"{steps} RL steps per arm")
     return f"illustrative: {', '.join(parts)}"

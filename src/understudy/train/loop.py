@@ -28,7 +28,7 @@ class Budget:
     messages: int = 0
     tokens: int = 0
     dialogues: int = 0
-    messages_per_rollout: float = 4.0
+    messages_per_rollout: float = 1.0
 
 
 def train(
@@ -56,14 +56,14 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0)
     metrics = MetricsLog(scratch / "metrics.jsonl")
     checkpoint = scratch / "checkpoint.pt"
-    budget, start = Budget(), 0
+    budget, start = Budget(messages_per_rollout=source.messages_per_rollout), 0
+    reference = [p.detach().clone() for p in model.parameters()] if config.kl_weight > 0 else None
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device, weights_only=True)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         budget, start = Budget(**saved["budget"]), saved["step"]
     metrics.truncate_from(start)
-    reference = [p.detach().clone() for p in model.parameters()] if config.kl_weight > 0 else None
 
     for step in range(start, config.steps):
         began = time.monotonic()
@@ -193,4 +193,6 @@ def _save(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, 
         {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "budget": vars(budget), "step": step},
         temporary,
     )
+    with temporary.open("rb") as written:
+        os.fsync(written.fileno())
     os.replace(temporary, path)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from understudy.converse import Appointment, converse
+from understudy.errors import LogError
 from understudy.models.speaker import ModelSpeaker
 from understudy.runs import stream, stream_seed
 from understudy.speaker import Failure, Request, Speaker
 from understudy.tasks.base import FinalAct, TaskFamily
+from understudy.tasks.heldout import draw_task
 from understudy.types import WALK_OUTS, Dialogue, TokenRecord
 
 
@@ -40,7 +42,13 @@ class Collected:
 
 
 class RolloutSource(Protocol):
-    """Samples `groups` groups of `group_size` rollouts of the current policy for one optimiser step."""
+    """Samples `groups` groups of `group_size` rollouts of the current policy for one optimiser step.
+
+    Attributes:
+        messages_per_rollout: expected agent messages of a rollout, for the size of the first step.
+    """
+
+    messages_per_rollout: float
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected: ...
 
@@ -52,7 +60,10 @@ class ConversationRollouts:
         family: draws tasks and gives the reward of the last turn.
         user: who the policy talks with.
         seed: of the tasks, persons and dialogues.
+        held_out: see `draw_task`; false where goals are kept for judging.
     """
+
+    messages_per_rollout = 4.0
 
     def __init__(
         self,
@@ -61,16 +72,22 @@ class ConversationRollouts:
         *,
         seed: int,
         width: int,
+        held_out: bool | None = None,
     ) -> None:
-        self.family, self.user, self.seed, self.width = family, user, seed, width
+        self.family, self.user, self.seed, self.width, self.held_out = family, user, seed, width, held_out
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
         appointments = []
         for group in range(groups):
             name = f"train-{step}-{group}"
-            task = self.family.sample_task(stream(self.seed, "task", name), name)
+            task = draw_task(self.family, stream(self.seed, "task", name), name, held_out=self.held_out)
             appointments += [
-                Appointment(group * group_size + i, task, name, stream_seed(self.seed, "dialogue", name, str(i)))
+                Appointment(
+                    group * group_size + i,
+                    task,
+                    f"{name}-{self.seed}",
+                    stream_seed(self.seed, "dialogue", name, str(i)),
+                )
                 for i in range(group_size)
             ]
         held = converse(self.family, appointments, agent, self.user, width=self.width)
@@ -93,12 +110,23 @@ class LoggedRollouts:
 
     The act is fixed by its first words where the family says so; only its content is sampled and trained. Left free, a
     policy learns to end every conversation at once (the log cannot say what the user would have answered).
+
+    Raises:
+        LogError: if no dialogue has a message whose outcome the log determines.
     """
+
+    messages_per_rollout = 1.0
 
     def __init__(self, family: TaskFamily, dialogues: Sequence[Dialogue], *, seed: int, width: int) -> None:
         self.family, self.seed, self.width = family, seed, width
         found = ((d, family.final_act(d.task, d.messages)) for d in dialogues)
         self.acts: list[tuple[Dialogue, FinalAct]] = [(d, act) for d, act in found if act is not None]
+        if not self.acts:
+            raise LogError(
+                f"none of {len(dialogues)} dialogues holds an agent message whose outcome the log determines",
+                where="static arm",
+                fix="leave `static` out of arms, or give logs with final acts (see TaskFamily.final_act)",
+            )
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
         rng = stream(self.seed, "context", str(step))
