@@ -64,13 +64,10 @@ def judge_arm(
     own_user = cell.user(tuner, context, severity=severity)
     total = judge.dialogues
 
-    validation = appointments(
-        training, judge.tuning_dialogues, cell.seed_of("tuning"), "validation", held_out=cell.goals(held_out=False)
-    )
+    seen, unseen = cell.goals(held_out=False), cell.goals(held_out=True)
+    validation = appointments(training, judge.tuning_dialogues, cell.seed_of("tuning"), "validation", held_out=seen)
     tuned, _ = tune_temperature(training, agent, own_user, validation, (*judge.temperatures, GREEDY), width=width)
-    meetings = appointments(
-        judging, judge.dialogues, cell.seed_of("judging"), "heldout", held_out=cell.goals(held_out=True)
-    )
+    meetings = appointments(judging, judge.dialogues, cell.seed_of("judging"), "heldout", held_out=unseen)
     people = cell.user(cell.people, context)
     decoding, judged = {}, {}
     for name, temperature in {"T=1": 1.0, "tuned": tuned, "greedy": GREEDY}.items():
