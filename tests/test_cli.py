@@ -13,7 +13,7 @@ from understudy.logs.read import read_dialogues
 SMALL = [
     "rl.steps=1", "rl.messages_per_step=32", "rl.min_groups=2", "sft.steps=3", "sft.copying_steps=3",
     "logs.dialogues=120", "logs.people=40", "judge.dialogues=16", "judge.tuning_dialogues=10",
-    "judge.shift_dialogues=16", "judge.shift_min_alive=4", "judge.temperatures=[1.0]", "sampling.max_message_tokens=12",
+    "judge.shift_dialogues=16", "judge.shift_min_alive=10", "judge.temperatures=[1.0]", "sampling.max_message_tokens=12",
     "model.layers=1", "user_model.layers=1", "unseen_user_model.layers=1",
 ]  # fmt: skip
 

@@ -27,7 +27,7 @@ app = typer.Typer(
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Run folder: everything is written there.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out after it was stopped or killed.")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes; each uses its share of the cores.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes, one core each.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", help="Override a config key, for example --set rl.steps=20 (repeatable)."),
@@ -173,7 +173,9 @@ def _compare(out: Path, config: Path | None, overrides: list[str], *, preset: st
 
     check_families(loaded)
     run = RunFolder.create(out, loaded, resume=resume)
-    run_stages(run, plan(loaded), jobs)
+    # One thread per worker: small models gain nothing from more, results do not depend on --jobs, and threads that wait
+    # for each other on busy cores are slower than one by far.
+    run_stages(run, plan(loaded), jobs, threads=1)
 
     from understudy.report import build_report, print_summary, summarise
 

@@ -221,8 +221,8 @@ class JudgeConfig(StageConfig):
     """Decoding temperatures to choose from, each above 0 and at most 10; greedy (0) is always among the choices."""
     shift_dialogues: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
     """Dialogues per side of each two-sample measurement, 10 to 1000000."""
-    shift_min_alive: Annotated[int, Field(ge=2, le=1_000_000)] = 100
-    """Shift is measured up to the last turn that this many dialogues of each side reach, 2 to 1000000."""
+    shift_min_alive: Annotated[int, Field(ge=10, le=1_000_000)] = 100
+    """Shift is measured up to the last turn that this many dialogues of each side reach, 10 to 1000000."""
 
 
 class CompareConfig(StageConfig):

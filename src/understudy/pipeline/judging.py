@@ -171,7 +171,7 @@ def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) ->
         met = logs if arm in ("static", *_LOG_ARMS) else read_dialogues(context.input(stage) / "training.jsonl")
         curves[arm] = shift_curve(met, real, seed=seed, min_alive=judge.shift_min_alive)
         if null is None or arm == "calibrated":
-            null = null_curve(real, seed=seed, min_alive=judge.shift_min_alive // 2)
+            null = null_curve(real, seed=seed, min_alive=judge.shift_min_alive)
         context.progress(i + 1, len(arms))
     result = ShiftResult(
         family=cell.family_name,
