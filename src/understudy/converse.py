@@ -52,7 +52,8 @@ def converse(
 ) -> Conversations:
     """Hold all dialogues, `width` at a time.
 
-    A dialogue's content depends on its appointment and the speakers alone, not on `width` or on its neighbours.
+    A dialogue's content depends on its appointment and the speakers alone, not on `width` or on its neighbours (up to the
+    rounding of a model's batched products).
 
     Args:
         on_finished: called with the number of dialogues finished or failed so far.

@@ -149,7 +149,7 @@ class SFTConfig(StageConfig):
     copying_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 1400
     """Steps on repeated random tokens before SFT, once per shape of model made from scratch, 0 (none) to 1000000."""
     other_side_weight: Share = 0.3
-    """Weight of the other side's words in the loss, 0 (none) to 1; they teach a model made from scratch to read."""
+    """Weight of what this side did not write (prompt, other side) in the loss, 0 to 1: a new model must learn to read."""
     warmup: Share = 0.05
     """Share of the steps in which the learning rate rises from 0, 0 to 1."""
     validation_share: Annotated[float, Field(gt=0, lt=0.9)] = 0.1
@@ -231,7 +231,7 @@ class CompareConfig(StageConfig):
     families: Annotated[tuple[str, ...], Field(min_length=1)] = ("elicit", "edit", "haggle")
     """Task families by name, at least one, each once."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2, 3, 4)
-    """Seeds of the repetitions, whole numbers from 0, each once; a seed covers data, SFT, RL and judging."""
+    """Seeds of the repetitions, whole numbers from 0, each once; a seed covers data, SFT, RL and judging, not the copying warm-up."""
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)] = ARMS
     """Arms to train and judge, each once: base, control, static, interactive, calibrated, oracle."""
     severities: tuple[Share, ...] = ()
