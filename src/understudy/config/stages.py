@@ -231,7 +231,7 @@ class CompareConfig(StageConfig):
     families: Annotated[tuple[str, ...], Field(min_length=1)] = ("elicit", "edit", "haggle")
     """Task families by name, at least one, each once."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2, 3, 4)
-    """Seeds of the repetitions, whole numbers from 0, each once; a seed covers data, SFT, RL and judging, not the copying warm-up."""
+    """Seeds of the repetitions, whole numbers from 0, each once; a seed covers data, SFT, RL and judging; not copying."""
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)] = ARMS
     """Arms to train and judge, each once: base, control, static, interactive, calibrated, oracle."""
     severities: tuple[Share, ...] = ()
