@@ -110,6 +110,8 @@ def ignore(event: Event) -> None:
 
 
 if __name__ == "__main__":
+    # A shell starts what it puts into the background with SIGINT ignored, and a test run may be such a thing.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = RunFolder.create(Path(sys.argv[1]), Config(), resume=True)
     try:
         run_stages(folder, long_run(sys.argv[2]), 2)

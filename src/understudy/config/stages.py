@@ -138,7 +138,7 @@ class UnseenUserModelConfig(UserModelConfig):
 class SFTConfig(StageConfig):
     """Supervised fine-tuning of a base agent (agent side) or of a user (roles reversed)."""
 
-    steps: Annotated[int, Field(ge=1, le=10_000_000)] = 900
+    steps: Annotated[int, Field(ge=1, le=10_000_000)] = 1500
     """Most optimiser steps, 1 to 10000000; the learning rate falls to 0 with the last one."""
     epochs: Annotated[int, Field(ge=1, le=1000)] = 20
     """Most passes over the training dialogues, 1 to 1000."""
