@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from conftest import ColourFamily, ColourUser
 from understudy.converse import Appointment, converse
 from understudy.dialogue import dialogue
+from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.models.load import ChatModel
 from understudy.models.speaker import ModelSpeaker
 from understudy.speaker import Failure, Request
-from understudy.types import Message, TokenRecord
+from understudy.types import Message, Task, TokenRecord
 
 
 class ScriptedAgent:
@@ -113,3 +115,16 @@ def test_a_user_who_leaves_ends_the_dialogue(family: ColourFamily) -> None:
     with pytest.raises(StopIteration) as stop:
         turns.send(Message("user", "", end=True))
     assert stop.value.value.outcome.ending == "user ended"
+
+
+def test_an_opener_who_leaves_in_words_can_be_written_and_read_again(tmp_path: Path) -> None:
+    class Bye(ColourFamily):
+        def ending(self, task: Task, messages: Sequence[Message]) -> str | None:
+            return "left" if messages[-1].text == "bye" else super().ending(task, messages)
+
+    turns = dialogue(Bye(), appointments(1)[0].task, "p")
+    next(turns)
+    with pytest.raises(StopIteration) as stop:
+        turns.send(Message("user", "bye"))
+    write_dialogues(tmp_path / "one.jsonl", [stop.value.value])
+    assert read_dialogues(tmp_path / "one.jsonl") == [stop.value.value]

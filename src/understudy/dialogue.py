@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 from understudy.tasks.base import TaskFamily
 from understudy.types import Dialogue, Message, Role, Task
@@ -34,6 +35,9 @@ def dialogue(family: TaskFamily, task: Task, person: str, *, so_far: tuple[Messa
         if ending is None and sum(m.role == "agent" for m in messages) >= family.max_agent_turns:
             ending = OUT_OF_TURNS
         if ending is not None:
+            if len(messages) == 1:
+                # Over before the other side spoke: the opener left, whether it said so by its end or by its words.
+                messages = (replace(message, end=True),)
             return Dialogue(task, person, messages, family.outcome(task, messages, ending))
         turn = _other(turn)
 
