@@ -14,16 +14,16 @@ Turns = Generator[tuple[Role, tuple[Message, ...]], Message, Dialogue]
 """Yields whose turn it is and what was said, is sent that side's message, returns the finished dialogue."""
 
 
-def dialogue(family: TaskFamily, task: Task, person: str, *, so_far: tuple[Message, ...] = ()) -> Turns:
-    """One dialogue, turn by turn, from its opening (or from a logged prefix).
+def dialogue(family: TaskFamily, task: Task, person: str) -> Turns:
+    """One dialogue, turn by turn, from its opening.
 
     The dialogue is over when a side ends it, when the family says so, or after `family.max_agent_turns` agent messages.
 
     Raises:
         ValueError: if the message sent is not of the side that was asked.
     """
-    messages = so_far
-    turn: Role = task.opener if not messages else _other(messages[-1].role)
+    messages: tuple[Message, ...] = ()
+    turn: Role = task.opener
     while True:
         message = yield turn, messages
         if message.role != turn:

@@ -76,7 +76,7 @@ def sampling_dtype() -> torch.dtype:
 
 
 def cache_dtype() -> torch.dtype:
-    """fp32 on a CPU, whose bf16 kernels for one query at a time are three times slower than its fp32 ones."""
+    """fp32 on a CPU, whose bf16 kernels for one query at a time are slower than its fp32 ones."""
     return sampling_dtype() if torch.cuda.is_available() else torch.float32
 
 
