@@ -15,7 +15,8 @@ import time
 import torch
 
 from understudy.config import ModelConfig
-from understudy.models.load import ChatModel, sampling_dtype
+from understudy.models.load import ChatModel
+from understudy.models.precision import sampling_dtype
 from understudy.models.speaker import ModelSpeaker
 from understudy.models.tiny import make_tiny
 from understudy.speaker import Request

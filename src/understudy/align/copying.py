@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedModel
 
 from understudy.models.likelihood import token_logprobs
-from understudy.models.load import default_device
+from understudy.models.precision import default_device
 from understudy.models.tiny import SPECIAL_TOKENS
 from understudy.runs import stream
 

@@ -13,7 +13,8 @@ from understudy.config import SFTConfig
 from understudy.errors import LogError
 from understudy.models.chat import ChatFormat
 from understudy.models.likelihood import Example, batches_by_length, mean_nll, token_logprobs
-from understudy.models.load import ChatModel, default_device
+from understudy.models.load import ChatModel
+from understudy.models.precision import default_device
 from understudy.runs import stream
 from understudy.types import Dialogue, Role
 

@@ -6,6 +6,8 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 
+from understudy.models.precision import fast_bf16
+
 DECODING_ATTENTION = "understudy_decoding"
 TRAINING_ATTENTION = "understudy_training"
 
@@ -82,8 +84,9 @@ def training_attention(
 
 
 def use_training_attention(model: PreTrainedModel) -> None:
-    """Switch a model to `training_attention` on machines without an accelerator."""
-    if not torch.cuda.is_available() and getattr(model.config, "sliding_window", None) is None:
+    """Switch a model to `training_attention` on CPUs that train in bf16, whose fused kernel is slow."""
+    on_cpu = not torch.cuda.is_available()
+    if on_cpu and fast_bf16() and getattr(model.config, "sliding_window", None) is None:
         model.set_attn_implementation(TRAINING_ATTENTION)
 
 

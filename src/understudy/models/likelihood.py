@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from understudy.models.load import training_autocast
+from understudy.models.precision import training_autocast
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,9 @@ def token_logprobs(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
     """
     with training_autocast():
         logits = model(input_ids=ids[:, :-1], use_cache=False).logits
-    logp = -torch.nn.functional.cross_entropy(logits.float().transpose(1, 2), ids[:, 1:], reduction="none")
-    return torch.nn.functional.pad(logp, (1, 0))
+    targets = ids[:, 1:]
+    nll = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
+    return torch.nn.functional.pad(-nll.view(targets.shape), (1, 0))
 
 
 @torch.no_grad()

@@ -68,28 +68,3 @@ def _load_tokenizer(name_or_folder: str | Path) -> PreTrainedTokenizerBase:
     if (folder / "tokenizer.json").is_file():
         return PreTrainedTokenizerFast.from_pretrained(folder)
     return AutoTokenizer.from_pretrained(str(name_or_folder))
-
-
-def sampling_dtype() -> torch.dtype:
-    """bf16 where the machine computes it natively (there it halves the time), otherwise fp32."""
-    return torch.bfloat16 if _native_bf16() else torch.float32
-
-
-def cache_dtype() -> torch.dtype:
-    """fp32 on a CPU, whose bf16 kernels for one query at a time are slower than its fp32 ones."""
-    return sampling_dtype() if torch.cuda.is_available() else torch.float32
-
-
-def training_autocast() -> torch.autocast:
-    """Mixed precision for training: fp32 weights, bf16 matrix products where they are native."""
-    return torch.autocast(default_device().type, torch.bfloat16, enabled=_native_bf16())
-
-
-def default_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _native_bf16() -> bool:
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from understudy.align.sft import examples_of
 from understudy.models.chat import ChatFormat
 from understudy.models.likelihood import batches_by_length, mean_nll
-from understudy.models.load import ChatModel, default_device
+from understudy.models.load import ChatModel
+from understudy.models.precision import default_device
 from understudy.types import Dialogue, Role
 
 

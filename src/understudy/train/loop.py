@@ -13,7 +13,8 @@ import torch
 
 from understudy.config import RLConfig
 from understudy.models.likelihood import Example, batches_by_length, token_logprobs
-from understudy.models.load import ChatModel, default_device
+from understudy.models.load import ChatModel
+from understudy.models.precision import default_device
 from understudy.models.speaker import ModelSpeaker
 from understudy.runs import MetricsLog
 from understudy.train.advantages import group_advantages
