@@ -21,6 +21,7 @@ class RaggedCache(Cache):
         self.layers: list[object] = []  # all storage is in `keys` and `values`
         self._columns = torch.zeros(0, 0, dtype=torch.long)
         self._rows = torch.zeros(0, 1, dtype=torch.long)
+        self._some: torch.Tensor | None = None
         self._width = 0
 
     @classmethod
@@ -52,11 +53,12 @@ class RaggedCache(Cache):
         for mine, other in zip((*self.keys, *self.values), (*work.keys, *work.values), strict=True):
             mine[rows, :, :columns] = other
 
-    def place(self, positions: torch.Tensor) -> torch.Tensor:
+    def place(self, positions: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """Announce the positions of the next tokens.
 
         Args:
             positions: [B, n] position of each token in its row, -1 for padding.
+            rows: [B] the rows that get tokens; None for all, in order.
 
         Returns:
             [B, 1, n, width] the attention mask, true where a token attends.
@@ -64,7 +66,8 @@ class RaggedCache(Cache):
         self._columns = positions + 1
         longest = int(self._columns.max()) + 1
         self._width = min(self.keys[0].shape[2], -(-longest // _BLOCK) * _BLOCK)
-        self._rows = torch.arange(positions.shape[0], device=positions.device)[:, None]
+        self._some = rows
+        self._rows = (torch.arange(positions.shape[0], device=positions.device) if rows is None else rows)[:, None]
         columns = torch.arange(self._width, device=positions.device)[None, None, None, :]
         own = self._columns[:, None, :, None]
         # Padding attends to its own column alone: attending to nothing would write NaN there.
@@ -76,7 +79,9 @@ class RaggedCache(Cache):
         k, v = self.keys[layer_idx], self.values[layer_idx]
         k[self._rows, :, self._columns] = key_states.transpose(1, 2).to(k.dtype)
         v[self._rows, :, self._columns] = value_states.transpose(1, 2).to(v.dtype)
-        return k[:, :, : self._width], v[:, :, : self._width]
+        if self._some is None:
+            return k[:, :, : self._width], v[:, :, : self._width]
+        return k[self._some, :, : self._width], v[self._some, :, : self._width]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         return self._width

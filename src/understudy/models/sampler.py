@@ -12,7 +12,15 @@ from transformers import PreTrainedModel
 
 from understudy.models.attention import DECODING_ATTENTION
 from understudy.models.cache import RaggedCache
-from understudy.models.load import cache_dtype, default_device, sampling_dtype
+from understudy.models.precision import cache_dtype, default_device, sampling_dtype
+
+
+_PADDING = 1.3
+"""Rows are fed together up to this ratio of longest to shortest chunk."""
+_SMALLEST_GROUP = 32
+"""Rows fed together whatever their chunks: below this, a forward pass costs more than the padding it saves."""
+_COMPACT = 0.75
+"""Finished rows are dropped from the batch once fewer than this share of it is still being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +83,13 @@ class Sampler:
         limit = uniforms.shape[1]
         place_array = np.asarray(places)
         fed = np.array([len(ids) for ids in new_ids])
-        chunk = int(fed.max())
         start = self.held[place_array]
         length = min(self.max_length, int((start + fed).max()) + limit)
         order = torch.as_tensor(place_array, device=self.device)
         whole = np.array_equal(place_array, np.arange(self.cache.rows))
         work = self.cache if whole else self.cache.select(order, length)
 
-        tokens = np.zeros((len(places), chunk), dtype=np.int64)
-        for row, ids in enumerate(new_ids):
-            tokens[row, chunk - len(ids) :] = ids
-        offset = np.arange(chunk)[None, :] - (chunk - fed)[:, None]
-        positions = np.where(offset >= 0, start[:, None] + offset, -1)
-        logits = self._forward(work, tokens, positions)
+        logits = self._feed(work, new_ids, start)
 
         ids_out: list[list[int]] = [[] for _ in places]
         logprobs_out: list[list[float]] = [[] for _ in places]
@@ -106,7 +108,7 @@ class Sampler:
             if done.all() or step + 1 == limit:
                 break
             rows, inside, newest = rows[~done], inside[~done], newest[~done]
-            if len(rows) < 0.5 * work.rows:
+            if len(rows) < _COMPACT * work.rows:
                 # Few rows are left: stop paying for the finished ones.
                 if work is not self.cache:
                     self.cache.store(order, work)
@@ -123,12 +125,37 @@ class Sampler:
         self.held[place_array] = start + fed + np.array([len(ids) for ids in ids_out]) - 1
         return [Sampled(i, lp, bool(s)) for i, lp, s in zip(ids_out, logprobs_out, stopped, strict=True)]
 
-    def _forward(self, work: RaggedCache, tokens: np.ndarray, positions: np.ndarray) -> torch.Tensor:
-        """Logits after the last token of each row, [B, V] in fp32."""
+    def _feed(self, work: RaggedCache, new_ids: Sequence[Sequence[int]], start: np.ndarray) -> torch.Tensor:
+        """Feed each row of `work` its new tokens, in groups of about one length so that little of it is padding.
+
+        Returns:
+            [B, V] logits after the last token of each row.
+        """
+        fed = np.array([len(ids) for ids in new_ids])
+        parts, order = [], np.argsort(fed, kind="stable")
+        while len(order):
+            group = order[: max(_SMALLEST_GROUP, int((fed[order] <= _PADDING * fed[order[0]]).sum()))]
+            order = order[len(group) :]
+            chunk = int(fed[group].max())
+            tokens = np.zeros((len(group), chunk), dtype=np.int64)
+            for row, index in enumerate(group):
+                tokens[row, chunk - fed[index] :] = new_ids[index]
+            offset = np.arange(chunk)[None, :] - (chunk - fed[group])[:, None]
+            positions = np.where(offset >= 0, start[group][:, None] + offset, -1)
+            parts.append((group, self._forward(work, tokens, positions, torch.as_tensor(group, device=self.device))))
+        logits = torch.empty(len(fed), parts[0][1].shape[1], device=self.device)
+        for group, found in parts:
+            logits[torch.as_tensor(group, device=self.device)] = found
+        return logits
+
+    def _forward(
+        self, work: RaggedCache, tokens: np.ndarray, positions: np.ndarray, rows: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Logits after the last token of each row (of `rows` of the cache; None for all), [B, V] in fp32."""
         at = torch.as_tensor(positions, device=self.device)
         logits: torch.Tensor = self.model(
             input_ids=torch.as_tensor(tokens, device=self.device),
-            attention_mask=work.place(at),
+            attention_mask=work.place(at, rows),
             position_ids=at.clamp(min=0),
             past_key_values=work,
             use_cache=True,

@@ -21,6 +21,8 @@ from understudy.scheduler.stage import Event, Stage, ordered
 from understudy.scheduler.worker import Crashed, Failed, Finished, Progressed, Report, finish, work
 
 # OpenMP (torch), and the linear algebra below numpy and scipy.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_TOP_PAD_": str(2**26)}
+"""glibc: keep freed memory. It otherwise goes back to the system after each product and is zeroed for the next one."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -121,7 +123,7 @@ class _Scheduler:
     def _free_worker(self) -> _Worker | None:
         free = next((worker for worker in self.workers if worker.stage is None), None)
         if free is None and len(self.workers) < self.jobs:
-            with _threads(self.threads), _no_interrupt():
+            with _settings(self.threads), _no_interrupt():
                 free = _Worker(self.run, len(self.workers))
                 self.workers.append(free)
         return free
@@ -196,10 +198,11 @@ def _processors() -> int:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Let a process that is started in the block find the number of threads set before it imports anything."""
-    ours = [name for name in THREAD_VARIABLES if name not in os.environ]
-    os.environ.update(dict.fromkeys(ours, str(count)))
+def _settings(threads: int) -> Iterator[None]:
+    """Let a process that is started in the block find these variables set before it imports anything."""
+    wanted = {**dict.fromkeys(THREAD_VARIABLES, str(threads)), **KEEP_MEMORY}
+    ours = [name for name in wanted if name not in os.environ]
+    os.environ.update({name: wanted[name] for name in ours})
     try:
         yield
     finally:
