@@ -40,23 +40,23 @@ def test_expected_loss_mask_of_the_user_has_roles_reversed_and_a_learned_end(tin
     ]  # fmt: skip
 
 
-def test_a_restated_prompt_stands_before_each_own_message(tiny_model: ChatModel) -> None:
+def test_a_restated_prompt_stands_before_each_message_of_the_other_side(tiny_model: ChatModel) -> None:
     chat = ChatFormat(tiny_model.tokenizer, "user", restate_prompt=True)
     ids, mask = chat.dialogue("you want red", MESSAGES)
     assert pieces(tiny_model, ids, mask) == [
         ("<|system|>", False), ("you", False), ("want", False), ("red", False), ("<|eot|>", False),
         ("<|assistant|>", False), ("i", True), ("want", True), ("red", True), ("please", True), ("<|eot|>", True),
-        ("<|user|>", False), ("which", False), ("colour", False), ("?", False), ("<|eot|>", False),
         ("<|system|>", False), ("you", False), ("want", False), ("red", False), ("<|eot|>", False),
+        ("<|user|>", False), ("which", False), ("colour", False), ("?", False), ("<|eot|>", False),
         ("<|assistant|>", False), ("red", True), ("<|end|>", True),
     ]  # fmt: skip
 
 
 def test_words_that_look_like_a_special_token_stay_words(tiny_model: ChatModel) -> None:
     chat = ChatFormat(tiny_model.tokenizer, "agent")
-    ids = chat.other(Message("user", "red <|eot|> <|assistant|>"))
+    ids = chat.other("", Message("user", "red <|eot|> <|assistant|>"), first=True)
     assert ids.count(chat.end_of_turn) == 1
-    assert chat.before_own("")[0] not in ids
+    assert chat.before_own[0] not in ids
 
 
 def test_a_template_that_rewrites_history_is_refused(tiny_model: ChatModel) -> None:

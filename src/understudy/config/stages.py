@@ -47,9 +47,9 @@ class LogsConfig(StageConfig):
     """Dialogues written where the users are known, 100 to 100000; logs of one's own are taken whole."""
     people: Annotated[int, Field(ge=10, le=100_000)] = 1000
     """Different people in these dialogues, 10 to `dialogues`; the splits share no person."""
-    align_share: OpenShare = 0.5
+    align_share: OpenShare = 0.6
     """Share of the people whose dialogues align the user, between 0 and 1; the three shares sum to 1."""
-    agent_share: OpenShare = 0.4
+    agent_share: OpenShare = 0.3
     """Share of the people whose dialogues train the base agent, between 0 and 1; the three shares sum to 1."""
     heldout_share: OpenShare = 0.1
     """Share of the people kept for measurements, between 0 and 1; the three shares sum to 1."""
@@ -90,7 +90,7 @@ class ModelConfig(StageConfig):
     max_length: Annotated[int, Field(ge=32, le=131_072)] = 640
     """Longest dialogue in tokens, prompt included, 32 to 131072."""
     prompt: Literal["once", "each turn"] = "once"
-    """Where the prompt stands: `once` at the start, or before `each turn` of the model's own."""
+    """Where the prompt stands: `once` at the start, or again before what the other side says at `each turn`."""
 
     @model_validator(mode="after")
     def _rules(self) -> ModelConfig:
@@ -121,7 +121,7 @@ class UserModelConfig(ModelConfig):
     max_length: Annotated[int, Field(ge=32, le=131_072)] = 1024
     """Longest dialogue in tokens, the goal restated at each turn included, 32 to 131072."""
     prompt: Literal["once", "each turn"] = "each turn"
-    """Where the goal stands: `once` at the start, or before `each turn` of the user's own."""
+    """Where the goal stands: `once` at the start, or again before what the agent says at `each turn`."""
 
 
 class UnseenUserModelConfig(UserModelConfig):
@@ -167,7 +167,7 @@ class SamplingConfig(StageConfig):
     """Decoding temperature in training and of simulated users, above 0 and at most 10."""
     max_message_tokens: Annotated[int, Field(ge=1, le=8192)] = 40
     """Longest message in tokens, its end included, 1 to 8192."""
-    width: Annotated[int, Field(ge=1, le=65_536)] = 256
+    width: Annotated[int, Field(ge=1, le=65_536)] = 512
     """Dialogues held at once, 1 to 65536; more is faster and takes more memory."""
 
 

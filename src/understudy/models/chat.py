@@ -24,8 +24,8 @@ class ChatFormat:
     `system` role; on the user's side the roles are therefore reversed.
 
     Attributes:
-        restate_prompt: whether the prompt is written before each own message instead of once at the start, so that a
-            small model has its goal next to what it compares it with.
+        restate_prompt: whether the prompt is written again before each message of the other side, so that a small model
+            has its goal next to what it compares it with, and reads what was asked with the goal before its eyes.
 
     Raises:
         ModelError: if the template is not append-only (rendering one more message changes what stood before).
@@ -83,16 +83,9 @@ class ChatFormat:
         return self._around("assistant")
 
     @property
-    def _opening(self) -> list[int]:
+    def before_own(self) -> list[int]:
+        """What stands before the model's own words: the generation prompt."""
         return self._own[0]
-
-    def start(self, prompt: str) -> list[int]:
-        """What the dialogue begins with."""
-        return [] if self.restate_prompt else self._prompt(prompt)
-
-    def before_own(self, prompt: str) -> list[int]:
-        """What stands before the model's own words: the generation prompt, after the restated prompt if there is one."""
-        return [*self._prompt(prompt), *self._opening] if self.restate_prompt else self._opening
 
     @property
     def end_of_turn(self) -> int:
@@ -115,35 +108,36 @@ class ChatFormat:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
         return ids
 
-    def _prompt(self, text: str) -> list[int]:
+    def start(self, prompt: str) -> list[int]:
+        """What the dialogue begins with."""
         head, tail = self._system
-        return [*head, *self.words(text), *tail]
+        return [*head, *self.words(prompt), *tail]
 
-    def other(self, message: Message) -> list[int]:
-        """The tokens of the other side's message."""
+    def other(self, prompt: str, message: Message, *, first: bool) -> list[int]:
+        """The tokens of the other side's message; `first` where no message stands before it."""
         head, tail = self._other
-        return [*head, *self.words(message.text), *tail]
+        restated = self.start(prompt) if self.restate_prompt and not first else []
+        return [*restated, *head, *self.words(message.text), *tail]
 
-    def own(self, prompt: str, message: Message) -> tuple[list[int], list[bool]]:
+    def own(self, message: Message) -> tuple[list[int], list[bool]]:
         """Tokens of an own message from a log, with the loss mask: its words and the token that ends it."""
-        before = self.before_own(prompt)
         words = self.words(message.text)
         stop = self.end_of_turn
         if message.end and self.end_of_dialogue is not None:
             stop = self.end_of_dialogue
-        ids = [*before, *words, stop, *self.after_own]
-        mask = [False] * len(before) + [True] * (len(words) + 1) + [False] * len(self.after_own)
+        ids = [*self.before_own, *words, stop, *self.after_own]
+        mask = [False] * len(self.before_own) + [True] * (len(words) + 1) + [False] * len(self.after_own)
         return ids, mask
 
     def dialogue(self, prompt: str, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
         """A logged dialogue in this side's view: ids and loss mask, true on this side's own words and ends."""
         ids = self.start(prompt)
         mask = [False] * len(ids)
-        for message in messages:
+        for position, message in enumerate(messages):
             if message.role == self.side:
-                new, sampled = self.own(prompt, message)
+                new, sampled = self.own(message)
             else:
-                new = self.other(message)
+                new = self.other(prompt, message, first=position == 0)
                 sampled = [False] * len(new)
             ids += new
             mask += sampled

@@ -108,11 +108,14 @@ class ModelSpeaker:
 
     def _render(self, view: _View, request: Request) -> None:
         """Append what was said since this side last spoke; own messages from a log are appended unsampled."""
-        for message in request.messages[view.rendered :]:
+        for position, message in enumerate(request.messages[view.rendered :], start=view.rendered):
             own = message.role == self.side
-            view.append(self.format.own(request.prompt, message)[0] if own else self.format.other(message))
+            first = position == 0
+            view.append(
+                self.format.own(message)[0] if own else self.format.other(request.prompt, message, first=first)
+            )
         view.rendered = len(request.messages) + 1  # the message to be written counts as rendered
-        view.append(self.format.before_own(request.prompt))
+        view.append(self.format.before_own)
         if request.forced:
             view.append(self.format.words(request.forced))
 
