@@ -14,7 +14,6 @@ from understudy.models.attention import DECODING_ATTENTION
 from understudy.models.cache import RaggedCache
 from understudy.models.precision import cache_dtype, default_device, sampling_dtype
 
-
 _PADDING = 1.3
 """Rows are fed together up to this ratio of longest to shortest chunk."""
 _SMALLEST_GROUP = 32

@@ -111,9 +111,7 @@ class ModelSpeaker:
         for position, message in enumerate(request.messages[view.rendered :], start=view.rendered):
             own = message.role == self.side
             first = position == 0
-            view.append(
-                self.format.own(message)[0] if own else self.format.other(request.prompt, message, first=first)
-            )
+            view.append(self.format.own(message)[0] if own else self.format.other(request.prompt, message, first=first))
         view.rendered = len(request.messages) + 1  # the message to be written counts as rendered
         view.append(self.format.before_own)
         if request.forced:
