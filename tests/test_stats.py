@@ -12,6 +12,7 @@ from understudy.stats import (
     binomial_interval,
     bootstrap_interval,
     clustered_share,
+    late_rise,
     paired_difference,
     recovered,
     t_interval,
@@ -172,3 +173,27 @@ def test_recovered_of_no_gain_is_nan() -> None:
     assert not one.interval.bounded
     with pytest.raises(ValueError, match="share their seeds"):
         recovered([1, 2], [1, 2], [1])
+
+
+def test_late_rise_of_a_straight_line_is_its_last_third() -> None:
+    found = late_rise(np.arange(30) / 10)
+    assert found.mean == pytest.approx(0.9)  # the last ten steps: from 2.0 to 2.9
+    assert found.low == pytest.approx(0.9)
+    assert found.n == 10
+
+
+def test_late_rise_does_not_see_what_happened_before() -> None:
+    assert late_rise([*range(20), *[20.0] * 10]).mean == pytest.approx(0)
+
+
+def test_late_rise_covers_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    truth = 0.19  # a slope of .01 over the 19 gaps of the last 20 of 60 steps
+    found = [late_rise(0.01 * np.arange(60) + rng.normal(0, 0.05, 60)) for _ in range(1000)]
+    # 95% +- 3 standard errors of a share of 1,000.
+    assert 0.929 <= np.mean([f.low <= truth <= f.high for f in found]) <= 0.971
+
+
+def test_late_rise_needs_a_curve() -> None:
+    with pytest.raises(ValueError, match="9 or more"):
+        late_rise([0.1] * 8)

@@ -91,7 +91,11 @@ def compare(
         typer.Option("--severity", help="Also grade the prompted stand-in's failings: 0, 0.25, 0.5, 0.75 (and 1)."),
     ] = False,
     logs: Annotated[
-        bool, typer.Option("--logs", help="Also align users on 100, 300 and 1,000 dialogues and train with them.")
+        bool,
+        typer.Option(
+            "--logs",
+            help="Also align users on 100, 300 and 1,000 dialogues (calibrated itself: 3,000) and train with them.",
+        ),
     ] = False,
     preset: Annotated[str, typer.Option(help="full, small (smoke test) or demo.")] = "full",
     config: ConfigFile = None,

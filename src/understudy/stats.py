@@ -247,6 +247,30 @@ def recovered(arm: Sequence[float], base: Sequence[float], oracle: Sequence[floa
     )
 
 
+def late_rise(curve: ArrayLike, level: float = 0.95) -> Interval:
+    """How much a learning curve still rose over its last third: least-squares slope times the steps between its ends.
+
+    The interval is Student's, of a straight line with independent errors; where it contains 0, no rise was seen, and its
+    upper bound is the rise that could have been missed. `n` is the number of steps looked at.
+
+    Args:
+        curve: [S] reward by step, at least 9.
+
+    Raises:
+        ValueError: if there are fewer steps, and as `t_interval`.
+    """
+    y = _checked(curve, level)
+    if len(y) < 9:
+        raise ValueError(f"a curve of {len(y)} steps is too short to see whether it still rises: give 9 or more")
+    y = y[-(len(y) // 3) :]
+    n = len(y)
+    x = np.linspace(-0.5, 0.5, n)
+    rise = float(x @ y / (x @ x))
+    rest = y - y.mean() - rise * x
+    half = _t_quantile(level, n - 2) * math.sqrt(float(rest @ rest) / (n - 2) / float(x @ x))
+    return Interval(rise, rise - half, rise + half, n)
+
+
 def _checked(values: ArrayLike, level: float) -> Values:
     _check_level(level)
     x = np.asarray(values, dtype=np.float64)

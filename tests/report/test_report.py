@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
 import math
 import re
 import sys
@@ -185,6 +186,15 @@ def test_plots_are_there_where_the_files_are(demo: tuple[Path, str], full: tuple
         "Reward", "Reward", "Learning", "Context", "interactive:", "calibrated:"
     ]  # fmt: skip
     assert "How bad must the simulated user be?" not in full[1]
+
+
+def test_the_page_says_whether_training_had_levelled_off(tmp_path: Path) -> None:
+    fake.write_cell(tmp_path, "elicit", 0)
+    for metrics in tmp_path.glob("stages/elicit/seed0/oracle/metrics.jsonl"):
+        rows = [{"step": step, "reward": step / 100, "entropy": 1.0} for step in range(30)]
+        metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = Page(build_report(tmp_path).read_text(encoding="utf-8")).words
+    assert "oracle +0.090 (0.090 to 0.090, still rising)" in words
 
 
 def test_names_from_files_are_not_read_as_markup(tmp_path: Path) -> None:

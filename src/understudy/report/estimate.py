@@ -16,8 +16,8 @@ class Estimate:
 
     Attributes:
         low, high: NaN where there is no interval.
-        n: seeds, or dialogues where there is one seed.
-        over: `seeds` (Student's t) or `dialogues` (bootstrap within the one seed).
+        n: seeds, dialogues where there is one seed, or steps of a learning curve.
+        over: `seeds` (Student's t), `dialogues` (bootstrap within the one seed) or `steps` (a line through a curve).
     """
 
     mean: float

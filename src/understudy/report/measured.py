@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from understudy.report.estimate import Estimate, of_scores, over_seeds
 from understudy.report.read import CellData
 from understudy.results import ArmResult, Score
-from understudy.stats import binomial_interval
+from understudy.stats import binomial_interval, late_rise
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,21 @@ def learning_curves(cells: Sequence[CellData]) -> dict[str, list[list[float]]]:
         for arm, rows in cell.metrics.items():
             curves.setdefault(arm, []).append([float(row["reward"]) for row in rows])
     return curves
+
+
+def late_rises(curves: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Estimate]:
+    """By arm, how much the mean learning curve over the seeds rose over its last third; arms with short ones are left out.
+
+    Says whether the oracle, the reference of all shares, had converged.
+    """
+    rises: dict[str, Estimate] = {}
+    for arm, seeds in curves.items():
+        steps = min(len(curve) for curve in seeds)
+        mean = np.mean([curve[:steps] for curve in seeds], axis=0)
+        if steps >= 9 and np.isfinite(mean).all():
+            found = late_rise(mean)
+            rises[arm] = Estimate(found.mean, found.low, found.high, found.n, "steps")
+    return rises
 
 
 def shift_curves(cells: Sequence[CellData]) -> dict[str, dict[int, Estimate]]:

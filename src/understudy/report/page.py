@@ -12,6 +12,7 @@ from understudy.report.estimate import Estimate
 from understudy.report.measured import (
     UsersTable,
     agent_user_table,
+    late_rises,
     learning_curves,
     log_size_points,
     severity_points,
@@ -40,6 +41,7 @@ class Section:
     plots: dict[str, str] = field(default_factory=dict)
     smoothing: int = 1
     shift: dict[str, dict[int, Estimate]] = field(default_factory=dict)
+    rises: dict[str, Estimate] = field(default_factory=dict)
 
     @property
     def last_turn(self) -> int | None:
@@ -124,6 +126,7 @@ def _section(data: RunData, summary: FamilySummary, prefix: str) -> Section:
         plots=plots,
         smoothing=smoothing_window(max((len(s) for seeds in curves.values() for s in seeds), default=1)),
         shift=shift,
+        rises=late_rises(curves),
     )
 
 
