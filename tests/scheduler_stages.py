@@ -86,8 +86,9 @@ def read_stranger(context: StageContext) -> None:
     context.input("somebody else's")
 
 
-def report_threads(context: StageContext) -> None:
-    write_text(context.output / "text.txt", f"{os.environ.get('OMP_NUM_THREADS')} {os.getpid()}")
+def report_settings(context: StageContext) -> None:
+    kept = "MALLOC_TRIM_THRESHOLD_" in os.environ
+    write_text(context.output / "text.txt", f"{os.environ.get('OMP_NUM_THREADS')} {kept} {os.getpid()}")
 
 
 def burn(context: StageContext, seconds: float) -> None:

@@ -177,12 +177,14 @@ def test_other_ends_of_a_worker(tmp_path: Path, function, message: str) -> None:
 
 def test_workers_share_the_processors_and_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    stages = [Stage(name, (), s.report_threads) for name in ("one", "two", "three")]
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    stages = [Stage(name, (), s.report_settings) for name in ("one", "two", "three")]
     run_stages(folder(tmp_path), stages, 1, s.ignore, threads=7)
     texts = {(tmp_path / "stages" / stage.name / "text.txt").read_text() for stage in stages}
     assert len(texts) == 1
-    assert texts.pop().split()[0] == "7"
+    assert texts.pop().split()[:2] == ["7", "True"]
     assert "OMP_NUM_THREADS" not in os.environ
+    assert "MALLOC_TRIM_THRESHOLD_" not in os.environ
 
 
 def test_display_on_a_file_is_a_line_per_stage(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from understudy.models import sampler
 from understudy.models.load import ChatModel
 from understudy.models.speaker import ModelSpeaker
 from understudy.speaker import Failure, Request
@@ -36,7 +37,11 @@ def full_logprobs(model: ChatModel, record: TokenRecord) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("width", [6, 9])  # a full house uses the cache in place, a larger one copies rows
-def test_logprobs_as_sampled_are_those_of_one_forward_pass(tiny_model: ChatModel, width: int) -> None:
+@pytest.mark.parametrize("smallest_group", [1, 32])  # chunks of each length by themselves, all chunks together
+def test_logprobs_as_sampled_are_those_of_one_forward_pass(
+    tiny_model: ChatModel, width: int, smallest_group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampler, "_SMALLEST_GROUP", smallest_group)
     speaker = ModelSpeaker(tiny_model, "agent", width=width, max_message_tokens=6)
     keys = list(range(6))
     talk(speaker, keys, turns=3)

@@ -88,7 +88,7 @@ class Sampler:
         whole = np.array_equal(place_array, np.arange(self.cache.rows))
         work = self.cache if whole else self.cache.select(order, length)
 
-        logits = self._feed(work, new_ids, start)
+        logits = self._feed(work, new_ids, fed, start)
 
         ids_out: list[list[int]] = [[] for _ in places]
         logprobs_out: list[list[float]] = [[] for _ in places]
@@ -124,13 +124,18 @@ class Sampler:
         self.held[place_array] = start + fed + np.array([len(ids) for ids in ids_out]) - 1
         return [Sampled(i, lp, bool(s)) for i, lp, s in zip(ids_out, logprobs_out, stopped, strict=True)]
 
-    def _feed(self, work: RaggedCache, new_ids: Sequence[Sequence[int]], start: np.ndarray) -> torch.Tensor:
+    def _feed(
+        self, work: RaggedCache, new_ids: Sequence[Sequence[int]], fed: np.ndarray, start: np.ndarray
+    ) -> torch.Tensor:
         """Feed each row of `work` its new tokens, in groups of about one length so that little of it is padding.
+
+        Args:
+            fed: [B] how many new tokens each row has.
+            start: [B] how many tokens each row holds already.
 
         Returns:
             [B, V] logits after the last token of each row.
         """
-        fed = np.array([len(ids) for ids in new_ids])
         parts, order = [], np.argsort(fed, kind="stable")
         while len(order):
             group = order[: max(_SMALLEST_GROUP, int((fed[order] <= _PADDING * fed[order[0]]).sum()))]

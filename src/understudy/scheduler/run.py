@@ -20,13 +20,13 @@ from understudy.scheduler.progress import Display, terminal_display
 from understudy.scheduler.stage import Event, Stage, ordered
 from understudy.scheduler.worker import Crashed, Failed, Finished, Progressed, Report, finish, work
 
-# OpenMP (torch), and the linear algebra below numpy and scipy.
 KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "MALLOC_TOP_PAD_": str(2**26),
 }
 """glibc: keep freed memory. It otherwise goes back to the system after each product and is zeroed for the next one."""
+# OpenMP (torch), and the linear algebra below numpy and scipy.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
