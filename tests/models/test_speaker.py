@@ -104,3 +104,22 @@ def test_greedy_takes_the_most_probable_token(tiny_model: ChatModel) -> None:
         if record.sampled[position]:
             # A tie within bf16 rounding may go either way.
             assert logits[position - 1].max() - logits[position - 1, token] < 0.01
+
+
+def test_rows_do_not_depend_on_how_earlier_dialogues_ended(
+    tiny_model: ChatModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a row's rounding depends on its place in the batch, a resumed run would otherwise differ in the last bits."""
+    fed: list[list[list[int]]] = []
+
+    def sample(self: sampler.Sampler, places: list[int], new_ids: list[list[int]], *args: object, **kwargs: object):  # type: ignore[no-untyped-def]
+        fed.append(new_ids)
+        return [sampler.Sampled([1], [0.0], True) for _ in places]
+
+    monkeypatch.setattr(sampler.Sampler, "sample", sample)
+    speaker = ModelSpeaker(tiny_model, "agent", width=5, max_message_tokens=6)
+    for order in ([0, 1, 2], [2, 0, 1], [1, 2, 0]):
+        speaker.reply([request(k, (Message("user", "red " * (k + 1)),)) for k in range(3)])
+        for key in order:
+            speaker.finish(key)
+    assert fed[0] == fed[1] == fed[2]

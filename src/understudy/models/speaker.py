@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -64,7 +65,9 @@ class ModelSpeaker:
         self.max_length = int(chat_model.model.config.max_position_embeddings)
         self.sampler = Sampler(chat_model.model, width, self.max_length)
         self._views: dict[int, _View] = {}
-        self._free = list(range(width))[::-1]
+        # The lowest free place first: on some processors a row's rounding depends on its place, and a resumed run must not
+        # depend on the order in which earlier dialogues ended.
+        self._free = list(range(width))
 
     def reply(self, requests: Sequence[Request]) -> list[Message | Failure]:
         answers: list[Message | Failure] = [Failure(CONTEXT_FULL)] * len(requests)
@@ -96,13 +99,13 @@ class ModelSpeaker:
         if view is None:
             return None
         self.sampler.release(view.place)
-        self._free.append(view.place)
+        heapq.heappush(self._free, view.place)
         return TokenRecord(tuple(view.ids), tuple(view.sampled), tuple(view.logprobs), tuple(view.spans))
 
     def _view(self, request: Request) -> _View:
         if request.key not in self._views:
             ids = self.format.start(request.prompt)
-            view = _View(self._free.pop(), ids, [False] * len(ids), [0.0] * len(ids))
+            view = _View(heapq.heappop(self._free), ids, [False] * len(ids), [0.0] * len(ids))
             self._views[request.key] = view
         return self._views[request.key]
 
