@@ -114,7 +114,7 @@ def test_rows_do_not_depend_on_how_earlier_dialogues_ended(
 
     def sample(self: sampler.Sampler, places: list[int], new_ids: list[list[int]], *args: object, **kwargs: object):  # type: ignore[no-untyped-def]
         fed.append(new_ids)
-        return [sampler.Sampled([1], [0.0], True) for _ in places]
+        return [[sampler.Sampled([1], [0.0], True)] for _ in places]
 
     monkeypatch.setattr(sampler.Sampler, "sample", sample)
     speaker = ModelSpeaker(tiny_model, "agent", width=5, max_message_tokens=6)

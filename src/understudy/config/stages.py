@@ -160,6 +160,17 @@ class SFTConfig(StageConfig):
     """Epochs without a lower validation loss before training stops, 1 to 1000; the best epoch is kept."""
 
 
+class ResidualConfig(StageConfig):
+    """What a fine-tuned user still gets wrong, learned as a residual energy (arXiv 2004.11714) to resample its replies."""
+
+    candidates: Annotated[int, Field(ge=1, le=64)] = 4
+    """Replies that an aligned user writes for each one it says, 1 (SFT alone, nothing is learned) to 64."""
+    contexts: Annotated[int, Field(ge=100, le=1_000_000)] = 6000
+    """Logged contexts in which people's reply is told from the model's own, 100 to 1000000; fewer where fewer exist."""
+    inverse_penalty: Annotated[float, Field(gt=0, le=1000)] = 0.1
+    """Inverse strength of the classifier's ridge penalty, above 0 and at most 1000."""
+
+
 class SamplingConfig(StageConfig):
     """How models speak while dialogues are collected."""
 
@@ -252,6 +263,8 @@ class CompareConfig(StageConfig):
     """Shape of the user model that judges where the real users are out of reach."""
     sft: SFTConfig = SFTConfig()
     """Supervised fine-tuning."""
+    residual: ResidualConfig = ResidualConfig()
+    """Alignment of the user beyond SFT."""
     rl: RLConfig = RLConfig()
     """Reinforcement learning."""
     judge: JudgeConfig = JudgeConfig()

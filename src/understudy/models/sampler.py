@@ -69,32 +69,62 @@ class Sampler:
         *,
         stops: Sequence[int],
         temperature: float,
-    ) -> list[Sampled]:
-        """Feed each place its new tokens, then sample until a stop token.
+    ) -> list[list[Sampled]]:
+        """Feed each place its new tokens, then sample candidates for its next message, each until a stop token.
+
+        A place keeps what it was fed and none of its candidates: the one that is said comes with the next call's tokens.
 
         Args:
             places: [B] distinct places.
             new_ids: [B] the tokens that each place has not seen yet, at least one each.
-            uniforms: [B, M] in [0, 1); M is the token limit of a message.
+            uniforms: [B, K, M] in [0, 1) for K candidates; M is the token limit of a message.
             stops: tokens that end a message.
             temperature: of the softmax; 0 takes the most probable token.
+
+        Returns:
+            [B][K]
         """
-        limit = uniforms.shape[1]
+        count, limit = uniforms.shape[1:]
         place_array = np.asarray(places)
         fed = np.array([len(ids) for ids in new_ids])
         start = self.held[place_array]
-        length = min(self.max_length, int((start + fed).max()) + limit)
+        lengths = start + fed
+        columns = min(self.max_length, int(lengths.max()) + limit)
         order = torch.as_tensor(place_array, device=self.device)
         whole = np.array_equal(place_array, np.arange(self.cache.rows))
-        work = self.cache if whole else self.cache.select(order, length)
-
+        work = self.cache if whole else self.cache.select(order, columns)
         logits = self._feed(work, new_ids, fed, start)
+        if not whole:
+            self.cache.store(order, work)
+        self.held[place_array] = lengths
+        if count > 1:
+            copies = torch.arange(len(places), device=self.device).repeat_interleave(count)
+            work, logits, lengths = work.select(copies, columns), logits[copies], np.repeat(lengths, count)
+        written = self._decode(work, logits, lengths, uniforms.reshape(-1, limit), stops, temperature)
+        return [written[row : row + count] for row in range(0, len(written), count)]
 
-        ids_out: list[list[int]] = [[] for _ in places]
-        logprobs_out: list[list[float]] = [[] for _ in places]
-        stopped = np.zeros(len(places), dtype=bool)
+    def _decode(
+        self,
+        work: RaggedCache,
+        logits: torch.Tensor,
+        lengths: np.ndarray,
+        uniforms: np.ndarray,
+        stops: Sequence[int],
+        temperature: float,
+    ) -> list[Sampled]:
+        """Sample a message for each row of `work`, whose columns past `lengths` are written over.
+
+        Args:
+            logits: [B, V] of the first token.
+            lengths: [B] tokens that each row holds.
+            uniforms: [B, M].
+        """
+        total, limit = uniforms.shape
+        ids_out: list[list[int]] = [[] for _ in range(total)]
+        logprobs_out: list[list[float]] = [[] for _ in range(total)]
+        stopped = np.zeros(total, dtype=bool)
         noise = torch.as_tensor(uniforms, dtype=torch.float32, device=self.device)
-        rows = np.arange(len(places))  # the rows still being written, as indices into the arguments
+        rows = np.arange(total)  # the rows still being written, as indices into the arguments
         inside = rows  # the same rows, as rows of `work`
         for step in range(limit):
             chosen, logp = _choose(logits, noise[torch.as_tensor(rows, device=self.device), step], temperature)
@@ -109,19 +139,13 @@ class Sampler:
             rows, inside, newest = rows[~done], inside[~done], newest[~done]
             if len(rows) < _COMPACT * work.rows:
                 # Few rows are left: stop paying for the finished ones.
-                if work is not self.cache:
-                    self.cache.store(order, work)
-                order = torch.as_tensor(place_array[rows], device=self.device)
-                work, inside = self.cache.select(order, length), np.arange(len(rows))
+                columns = min(self.max_length, int(lengths[rows].max()) + limit)
+                work, inside = work.select(torch.as_tensor(inside, device=self.device), columns), np.arange(len(rows))
             tokens = np.zeros((work.rows, 1), dtype=np.int64)
             positions = np.full((work.rows, 1), -1)
             tokens[inside, 0] = newest
-            positions[inside, 0] = start[rows] + fed[rows] + step
+            positions[inside, 0] = lengths[rows] + step
             logits = self._forward(work, tokens, positions)[torch.as_tensor(inside, device=self.device)]
-        if work is not self.cache:
-            self.cache.store(order, work)
-        # The last sampled token of a message has not been fed to the model: it comes with the next call.
-        self.held[place_array] = start + fed + np.array([len(ids) for ids in ids_out]) - 1
         return [Sampled(i, lp, bool(s)) for i, lp, s in zip(ids_out, logprobs_out, stopped, strict=True)]
 
     def _feed(

@@ -22,14 +22,13 @@ CONTEXT_FULL = "the dialogue is longer than the model's context"
 
 @dataclass
 class _View:
-    """One dialogue as this side's model has it: tokens so far, how many the model was fed, messages rendered."""
+    """One dialogue as this side's model has it: its place in the sampler, tokens so far, messages rendered."""
 
     place: int
     ids: list[int]
     sampled: list[bool]
     logprobs: list[float]
     spans: list[tuple[int, int]] = field(default_factory=list)
-    fed: int = 0
     rendered: int = 0
 
     def append(self, ids: Sequence[int], sampled: Sequence[bool] | None = None) -> None:
@@ -64,6 +63,8 @@ class ModelSpeaker:
         self.max_message_tokens = max_message_tokens
         self.max_length = int(chat_model.model.config.max_position_embeddings)
         self.sampler = Sampler(chat_model.model, width, self.max_length)
+        self._end = self.format.end_of_dialogue if side == "user" else None
+        self._stops = [self.format.end_of_turn, *([self._end] if self._end is not None else [])]
         self._views: dict[int, _View] = {}
         # The lowest free place first: on some processors a row's rounding depends on its place, and a resumed run must not
         # depend on the order in which earlier dialogues ended.
@@ -81,17 +82,14 @@ class ModelSpeaker:
             return answers
         # Rows in the order of their places, so that a full house needs no copy of the cache.
         asked.sort(key=lambda item: item[1].place)
-        uniforms = np.stack([self._uniforms(requests[index]) for index, _ in asked])
-        end = self.format.end_of_dialogue if self.side == "user" else None
-        written = self.sampler.sample(
+        written = self._write(
             [view.place for _, view in asked],
-            [view.ids[view.fed :] for _, view in asked],
-            uniforms,
-            stops=[self.format.end_of_turn, *([end] if end is not None else [])],
-            temperature=self.temperature,
+            [view.ids[self.sampler.held[view.place] :] for _, view in asked],
+            [requests[index] for index, _ in asked],
         )
         for (index, view), sampled in zip(asked, written, strict=True):
-            answers[index] = self._take(view, sampled, end, requests[index].forced)
+            self._append(view, sampled)
+            answers[index] = self.message(sampled, requests[index].forced)
         return answers
 
     def finish(self, key: int) -> TokenRecord | None:
@@ -120,12 +118,26 @@ class ModelSpeaker:
         if request.forced:
             view.append(self.format.words(request.forced))
 
-    def _uniforms(self, request: Request) -> np.ndarray:
-        return stream(request.seed, self.side, str(len(request.messages))).random(self.max_message_tokens)
+    def _candidates(
+        self,
+        places: Sequence[int],
+        new_ids: Sequence[Sequence[int]],
+        requests: Sequence[Request],
+        count: int,
+    ) -> list[list[Sampled]]:
+        """[B][count] messages for each place, which has not seen its `new_ids` yet."""
+        shape = (count, self.max_message_tokens)
+        draws = (stream(request.seed, self.side, str(len(request.messages))) for request in requests)
+        uniforms = np.stack([generator.random(shape) for generator in draws])
+        return self.sampler.sample(places, new_ids, uniforms, stops=self._stops, temperature=self.temperature)
 
-    def _take(self, view: _View, sampled: Sampled, end: int | None, forced: str) -> Message:
+    def _write(
+        self, places: Sequence[int], new_ids: Sequence[Sequence[int]], requests: Sequence[Request]
+    ) -> list[Sampled]:
+        return [only for (only,) in self._candidates(places, new_ids, requests, 1)]
+
+    def _append(self, view: _View, sampled: Sampled) -> None:
         start = len(view.ids)
-        view.fed = start + len(sampled.ids) - 1
         view.ids += sampled.ids
         view.sampled += [True] * len(sampled.ids)
         view.logprobs += sampled.logprobs
@@ -133,8 +145,11 @@ class ModelSpeaker:
         if not sampled.stopped:
             view.append([self.format.end_of_turn])
         view.append(self.format.after_own)
+
+    def message(self, sampled: Sampled, forced: str = "") -> Message:
+        """What was sampled, as a message that begins with the forced words."""
         words = sampled.ids[:-1] if sampled.stopped else sampled.ids
         text = self.format.text(words)
-        ended = sampled.stopped and sampled.ids[-1] == end
+        ended = sampled.stopped and sampled.ids[-1] == self._end
         text = f"{forced} {text}".strip()
         return Message(self.side, text if text or ended else SILENCE, ended)

@@ -79,7 +79,24 @@ class Cell:
                 family = self._known_family()
                 return PromptedSpeaker(family, severity, PopulationSpeaker(family) if severity < 1 else None)
             return PromptedSpeaker(cast(Negotiate, self.training_family()), severity)
-        return self.model_speaker(context.input(self.stage(f"user-{label}")) / "model", "user")
+        return self._aligned_user(context.input(self.stage(f"user-{label}")) / "model")
+
+    def _aligned_user(self, folder: Path) -> ModelSpeaker:
+        from understudy.models.load import load_chat_model
+        from understudy.users.aligned import AlignedSpeaker
+        from understudy.users.residual import ResidualEnergy
+
+        residual, sampling = ResidualEnergy.load(folder), self.config.sampling
+        if residual is None:
+            return self.model_speaker(folder, "user")
+        return AlignedSpeaker(
+            load_chat_model(folder),
+            residual,
+            candidates=self.config.residual.candidates,
+            width=sampling.width,
+            max_message_tokens=sampling.max_message_tokens,
+            temperature=sampling.temperature,
+        )
 
     def model_speaker(self, source: Path | ChatModel, side: Role) -> ModelSpeaker:
         from understudy.models.load import load_chat_model

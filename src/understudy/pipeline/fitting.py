@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from understudy.align.copying import learn_copying
+from understudy.align.residual import fit_residual
 from understudy.align.sft import Epoch, fit, texts_of, validation_split
 from understudy.config import ModelConfig, SFTConfig
 from understudy.logs.read import read_dialogues, write_dialogues
@@ -72,6 +73,8 @@ def fit_model(
 ) -> None:
     """Fine-tune a fresh model of one side on one part of the logs: `model/`, `history.json`.
 
+    A user's residual energy is learned on the same dialogues, unless `residual.candidates` is 1.
+
     Args:
         dialogues: how many of the part's dialogues to use; all where None.
     """
@@ -86,14 +89,24 @@ def fit_model(
         chat_model, side, train, validation, cell.config.sft, seed=seed, on_epoch=_progress(context, cell.config.sft)
     )
     chat_model.save(context.output / "model")
-    write_json(
-        context.output / "history.json",
-        {
-            "epochs": [epoch.record() for epoch in history],
-            "parameters": chat_model.parameters,
-            "dialogues": len(logs),
-        },
-    )
+    record: dict[str, object] = {
+        "epochs": [epoch.record() for epoch in history],
+        "parameters": chat_model.parameters,
+        "dialogues": len(logs),
+    }
+    if side == "user" and cell.config.residual.candidates > 1:
+        residual, residual_fit = fit_residual(
+            chat_model,
+            logs,
+            cell.config.residual,
+            max_message_tokens=cell.config.sampling.max_message_tokens,
+            temperature=cell.config.sampling.temperature,
+            seed=cell.seed_of("residual", label),
+            on_contexts=context.progress,
+        )
+        residual.save(context.output / "model")
+        record["residual"] = residual_fit.record()
+    write_json(context.output / "history.json", record)
 
 
 def fit_further(context: StageContext, cell: Cell) -> None:

@@ -1,0 +1,55 @@
+"""The aligned user as a speaker: a fine-tuned model whose replies are resampled by what it still gets wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from understudy.models.load import ChatModel
+from understudy.models.sampler import Sampled
+from understudy.models.speaker import ModelSpeaker
+from understudy.runs import stream
+from understudy.speaker import Request
+from understudy.users.residual import ResidualEnergy
+
+
+class AlignedSpeaker(ModelSpeaker):
+    """Writes several candidates per reply, and says one drawn with probability proportional to exp(energy).
+
+    Sampling-importance-resampling: as the candidates grow in number, replies follow the residual energy-based model. The
+    log-probabilities in its token record are those of the model that wrote the candidates.
+
+    Args:
+        chat_model, width, max_message_tokens, temperature: see `ModelSpeaker`.
+        residual: the energy.
+        candidates: written per reply, at least 1; 1 samples the model as it is.
+    """
+
+    def __init__(
+        self,
+        chat_model: ChatModel,
+        residual: ResidualEnergy,
+        *,
+        candidates: int,
+        width: int,
+        max_message_tokens: int,
+        temperature: float = 1.0,
+    ) -> None:
+        super().__init__(
+            chat_model, "user", width=width, max_message_tokens=max_message_tokens, temperature=temperature
+        )
+        self.residual, self.candidates = residual, candidates
+
+    def _write(
+        self, places: Sequence[int], new_ids: Sequence[Sequence[int]], requests: Sequence[Request]
+    ) -> list[Sampled]:
+        written = self._candidates(places, new_ids, requests, self.candidates)
+        return [self._choose(request, found) for request, found in zip(requests, written, strict=True)]
+
+    def _choose(self, request: Request, candidates: Sequence[Sampled]) -> Sampled:
+        messages = [self.message(candidate, request.forced) for candidate in candidates]
+        energies = np.array([self.residual.energy(request.prompt, request.messages, m) for m in messages])
+        weights = np.exp(energies - energies.max())
+        chance = stream(request.seed, self.side, str(len(request.messages)), "candidate").random()
+        return candidates[int(np.searchsorted(weights.cumsum(), chance * weights.sum(), side="right"))]
