@@ -167,8 +167,6 @@ class ResidualConfig(StageConfig):
     """Replies that an aligned user writes for each one it says, 1 (SFT alone, nothing is learned) to 64."""
     contexts: Annotated[int, Field(ge=100, le=1_000_000)] = 6000
     """Logged contexts in which people's reply is told from the model's own, 100 to 1000000; fewer where fewer exist."""
-    inverse_penalty: Annotated[float, Field(gt=0, le=1000)] = 0.1
-    """Inverse strength of the classifier's ridge penalty, above 0 and at most 1000."""
 
 
 class SamplingConfig(StageConfig):
