@@ -71,22 +71,24 @@ def test_logs_are_written_in_the_messages_form(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_demo_from_logs_to_report_and_resume_refuses_another_config(tmp_path: Path) -> None:
-    done = understudy("demo", "--out", "run", "--jobs", "1", *small(), cwd=tmp_path)
+    small_run = small("residual.candidates=2", "residual.contexts=100")
+    done = understudy("demo", "--out", "run", "--jobs", "1", *small_run, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "run" / "report.html").read_text()
     for arm in ("base", "control", "static", "interactive", "calibrated", "oracle"):
         assert arm in page
     assert "illustrative" in page
+    assert "SFT alone" in page, "the aligned user's model without its residual energy is measured beside it"
 
-    again = understudy("demo", "--out", "run", "--jobs", "1", *small(), cwd=tmp_path)
+    again = understudy("demo", "--out", "run", "--jobs", "1", *small_run, cwd=tmp_path)
     assert again.returncode == 2
     assert "--resume" in again.stderr
 
-    other = understudy("demo", "--out", "run", "--resume", *small("rl.clip=0.3"), cwd=tmp_path)
+    other = understudy("demo", "--out", "run", "--resume", *small_run, "--set", "rl.clip=0.3", cwd=tmp_path)
     assert other.returncode == 2
     assert "rl.clip" in other.stderr
 
-    resumed = understudy("demo", "--out", "run", "--resume", "--jobs", "1", *small(), cwd=tmp_path)
+    resumed = understudy("demo", "--out", "run", "--resume", "--jobs", "1", *small_run, cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # they import torch, which the process that only hands out st
 
 POPULATION, REFEREE = "population", "referee"
 ALIGNED, UNSEEN, PROMPTED = "aligned", "unseen", "prompted"
+ALIGNED_BY_SFT = "aligned by SFT"
+"""The aligned user's model without its residual energy: measured beside it, trained with by no arm."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,21 @@ class Cell:
 
     def user_stage(self, label: str) -> str | None:
         """The stage whose model plays this user; None for a programme."""
-        return self.stage(f"user-{label}") if label not in (POPULATION, PROMPTED) else None
+        if label in (POPULATION, PROMPTED):
+            return None
+        return self.stage(f"user-{ALIGNED if label == ALIGNED_BY_SFT else label}")
 
     def user(self, label: str, context: StageContext, *, severity: float = 1.0) -> Speaker:
         """A user by its label: `population`, `prompted`, or the label of a user model of this cell."""
+        if (stage := self.user_stage(label)) is not None:
+            folder = context.input(stage) / "model"
+            return self.model_speaker(folder, "user") if label == ALIGNED_BY_SFT else self._aligned_user(folder)
         if label == POPULATION:
             return PopulationSpeaker(self._known_family())
-        if label == PROMPTED:
-            if self.known:
-                family = self._known_family()
-                return PromptedSpeaker(family, severity, PopulationSpeaker(family) if severity < 1 else None)
-            return PromptedSpeaker(cast(Negotiate, self.training_family()), severity)
-        return self._aligned_user(context.input(self.stage(f"user-{label}")) / "model")
+        if self.known:
+            family = self._known_family()
+            return PromptedSpeaker(family, severity, PopulationSpeaker(family) if severity < 1 else None)
+        return PromptedSpeaker(cast(Negotiate, self.training_family()), severity)
 
     def _aligned_user(self, folder: Path) -> ModelSpeaker:
         from understudy.models.load import load_chat_model
@@ -130,5 +135,6 @@ def user_words(label: str, severity: float = 1.0) -> str:
         POPULATION: "real users (population)",
         REFEREE: "referee (a model of people)",
         ALIGNED: "aligned user",
+        ALIGNED_BY_SFT: "aligned user, SFT alone",
         UNSEEN: "unseen aligned user",
     }.get(label, f"aligned user ({label})")

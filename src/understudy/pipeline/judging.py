@@ -11,7 +11,7 @@ import numpy as np
 from understudy.evaluate.judge import appointments, hold, score, tune_temperature
 from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.models.load import load_chat_model
-from understudy.pipeline.cell import ALIGNED, POPULATION, PROMPTED, UNSEEN, Cell, user_words
+from understudy.pipeline.cell import ALIGNED, ALIGNED_BY_SFT, POPULATION, PROMPTED, UNSEEN, Cell, user_words
 from understudy.realism.coherence import coherence_table
 from understudy.realism.perplexity import held_out_perplexity
 from understudy.realism.style import style_figures
@@ -193,7 +193,8 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
         family, judge.tuning_dialogues * 2, cell.seed_of("users"), "users", held_out=cell.goals(held_out=True)
     )
     coherence, style = {}, {}
-    labels = [*dict.fromkeys((cell.people, ALIGNED, UNSEEN, PROMPTED))]
+    sft_alone = [ALIGNED_BY_SFT] if cell.config.residual.candidates > 1 else []
+    labels = [*dict.fromkeys((cell.people, ALIGNED, *sft_alone, UNSEEN, PROMPTED))]
     for done, label in enumerate(labels, 1):
         held = hold(family, agent, cell.user(label, context), meetings, 1.0, width=width)
         coherence[user_words(label)] = [
@@ -206,7 +207,7 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
         context.progress(done, len(labels))
     people = read_dialogues(context.input(cell.stage("logs")) / "heldout.jsonl")
     models: dict[str, tuple[str | None, Role]] = {
-        user_words(label): (cell.user_stage(label), "user") for label in labels
+        user_words(label): (cell.user_stage(label), "user") for label in labels if label != ALIGNED_BY_SFT
     }
     models["agent base"] = (agent_stage, "agent")
     perplexity = {}

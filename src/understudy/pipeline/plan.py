@@ -115,10 +115,10 @@ def _shared(cell: Cell) -> Iterator[Stage]:
         model=config.model,
         label="base",
     )
-    yield user(ALIGNED, "align", config.user_model, "aligned user (SFT)")
+    yield user(ALIGNED, "align", config.user_model, "aligned user")
     if not cell.known:
-        yield user(REFEREE, "referee", config.referee_model, "referee (SFT)")
-    yield user(UNSEEN, "align", config.unseen_user_model, "unseen user (SFT)")
+        yield user(REFEREE, "referee", config.referee_model, "referee")
+    yield user(UNSEEN, "align", config.unseen_user_model, "unseen user")
     if "control" in config.arms:
         yield _stage(cell, "control", f"{_FITTING}:fit_further", [*logs, cell.stage("base")], "control (more SFT)")
 
