@@ -16,7 +16,6 @@ from understudy.stats import (
     paired_difference,
     recovered,
     t_interval,
-    unpaired_difference,
 )
 
 
@@ -58,18 +57,8 @@ def test_paired_difference_removes_what_seeds_share() -> None:
     arm = base + np.array([0.10, 0.11, 0.12])
     found = paired_difference(arm, base)
     assert found.excludes(0)
-    assert not unpaired_difference(arm, base).excludes(0)
     with pytest.raises(ValueError, match="same seeds"):
         paired_difference([1, 2], [1, 2, 3])
-
-
-def test_unpaired_difference_is_welchs() -> None:
-    # By hand: variances 1 and 4 over n = 3 give variance 5/3, freedom (5/3)^2 / ((1/9 + 16/9) / 2) = 50/17 = 2.941.
-    found = unpaired_difference([1, 2, 3], [2, 4, 6])
-    half = found.high - found.mean
-    assert found.mean == pytest.approx(-2)
-    # t(.975) is 3.182 at 3 degrees of freedom and 4.303 at 2.
-    assert 3.182 < half / math.sqrt(5 / 3) < 3.30
 
 
 def test_bootstrap_agrees_with_the_normal_interval_where_that_holds() -> None:

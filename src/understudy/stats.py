@@ -75,27 +75,6 @@ def paired_difference(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interv
     return t_interval(x - y, level)
 
 
-def unpaired_difference(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
-    """Mean of `a` minus mean of `b`, two independent sets, with Welch's t interval; `n` is the smaller set's size.
-
-    Bounds are nan where a set has a single value.
-
-    Raises:
-        ValueError: as `t_interval`.
-    """
-    x, y = _checked(a, level), _checked(b, level)
-    difference, n = float(x.mean() - y.mean()), min(len(x), len(y))
-    if n == 1:
-        return Interval(difference, math.nan, math.nan, 1)
-    part_x, part_y = float(x.var(ddof=1)) / len(x), float(y.var(ddof=1)) / len(y)
-    variance = part_x + part_y
-    if variance == 0:
-        return Interval(difference, difference, difference, n)
-    freedom = variance**2 / (part_x**2 / (len(x) - 1) + part_y**2 / (len(y) - 1))
-    half = _t_quantile(level, freedom) * math.sqrt(variance)
-    return Interval(difference, difference - half, difference + half, n)
-
-
 def bootstrap_interval(
     values: ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 2000
 ) -> Interval:

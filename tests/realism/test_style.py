@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from understudy.realism.style import FIGURES, compare_style, style_figures
+from understudy.realism.style import FIGURES, style_figures
 from understudy.types import Dialogue, Message, Outcome, Task
 
 
@@ -42,21 +42,6 @@ def test_distinct_does_not_depend_on_how_much_there_is() -> None:
     assert many[one].mean == pytest.approx(0.1987, abs=0.005)
     # Nine bigrams per message and 100 ** 2 of them: some 450 draws, few of them twice.
     assert 0.95 < many["distinct-2 per 500 words"].mean < 1
-
-
-def test_compare_sees_a_difference_and_only_that() -> None:
-    rng = np.random.default_rng(0)
-    words = np.array([f"w{i}" for i in range(100)])
-
-    def some(length: int) -> list[Dialogue]:
-        return [talk([" ".join(rng.choice(words, length + rng.integers(-2, 3))) for _ in range(3)]) for _ in range(80)]
-
-    rows = {row.name: row for row in compare_style(some(12), some(8), seed=0)}
-    longer = rows["words per turn"].difference
-    assert longer.low < 4 < longer.high
-    assert longer.excludes(0)
-    assert not rows["user turns"].difference.excludes(0)
-    assert (round(rows["words per turn"].a.mean), round(rows["words per turn"].b.mean)) == (12, 8)
 
 
 def test_walk_outs_of_all_have_an_interval_of_a_share() -> None:

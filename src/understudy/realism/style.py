@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.stats import Interval, binomial_interval, bootstrap_interval, unpaired_difference
+from understudy.stats import Interval, binomial_interval, bootstrap_interval
 from understudy.types import WALK_OUTS, Dialogue
 
 BLOCK_WORDS = 500
@@ -27,16 +26,6 @@ FIGURES = (
 """Names of the figures, in the order of tables."""
 
 _MISSING = Interval(float("nan"), float("nan"), float("nan"), 0)
-
-
-@dataclass(frozen=True, slots=True)
-class StyleDifference:
-    """One figure of two sets; `difference` is `a - b` with Welch's interval, nan bounds where a set has one value."""
-
-    name: str
-    a: Interval
-    b: Interval
-    difference: Interval
 
 
 def style_figures(dialogues: Sequence[Dialogue], *, seed: int) -> dict[str, Interval]:
@@ -58,18 +47,6 @@ def style_figures(dialogues: Sequence[Dialogue], *, seed: int) -> dict[str, Inte
     """
     rng = np.random.default_rng([seed, 0])
     return {name: _interval(name, values, rng) for name, values in _values(dialogues, rng).items()}
-
-
-def compare_style(a: Sequence[Dialogue], b: Sequence[Dialogue], *, seed: int) -> list[StyleDifference]:
-    """The figures of two sets of different dialogues side by side, in the order of `FIGURES` (see `style_figures`)."""
-    rng_a, rng_b = (np.random.default_rng([seed, which]) for which in (0, 1))
-    of_a, of_b = _values(a, rng_a), _values(b, rng_b)
-    rows = []
-    for name in FIGURES:
-        x, y = of_a[name], of_b[name]
-        difference = unpaired_difference(x, y) if len(x) and len(y) else _MISSING
-        rows.append(StyleDifference(name, _interval(name, x, rng_a), _interval(name, y, rng_b), difference))
-    return rows
 
 
 def _interval(name: str, values: NDArray[np.float64], rng: np.random.Generator) -> Interval:
