@@ -52,6 +52,14 @@ def test_a_restated_prompt_stands_before_each_message_of_the_other_side(tiny_mod
     ]  # fmt: skip
 
 
+def test_heard_are_the_words_of_the_other_side(tiny_model: ChatModel) -> None:
+    for side, expected in (("user", ["which", "colour", "?"]), ("agent", ["i", "want", "red", "please", "red"])):
+        chat = ChatFormat(tiny_model.tokenizer, side, restate_prompt=True)  # type: ignore[arg-type]
+        ids, _ = chat.dialogue("you want red", MESSAGES)
+        heard = chat.heard("you want red", MESSAGES)
+        assert [word for word, marked in pieces(tiny_model, ids, heard) if marked] == expected
+
+
 def test_words_that_look_like_a_special_token_stay_words(tiny_model: ChatModel) -> None:
     chat = ChatFormat(tiny_model.tokenizer, "agent")
     ids = chat.other("", Message("user", "red <|eot|> <|assistant|>"), first=True)

@@ -7,12 +7,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import torch
 
+from understudy.align.overlap import OverlapLoss, overlap_marks
 from understudy.config import SFTConfig
 from understudy.errors import LogError
 from understudy.models.chat import ChatFormat
-from understudy.models.likelihood import Example, batches_by_length, mean_nll, token_logprobs
+from understudy.models.likelihood import Example, batches_by_length, mean_nll, token_logprobs, token_logprobs_and_states
 from understudy.models.load import ChatModel
 from understudy.models.precision import default_device
 from understudy.runs import stream
@@ -21,14 +23,20 @@ from understudy.types import Dialogue, Role
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One pass over the logs (ending with optimiser step number `step`): mean NLL in nats per token of the trained side."""
+    """One pass over the logs, ending with optimiser step number `step`.
+
+    Attributes:
+        train_nll, validation_nll: mean NLL in nats per token of the trained side.
+        overlap: mean loss in nats per heard word (`OverlapLoss`) while training; None where it is not used.
+    """
 
     epoch: int
     step: int
     train_nll: float
     validation_nll: float
+    overlap: float | None = None
 
-    def record(self) -> dict[str, float]:
+    def record(self) -> dict[str, float | None]:
         return asdict(self)
 
 
@@ -74,7 +82,8 @@ def fit(
 ) -> list[Epoch]:
     """Fine-tune in place; the weights of the epoch with the lowest held-out NLL are kept.
 
-    Dialogues longer than the model's context are left out.
+    A user's loss has `OverlapLoss` besides the likelihood, with weight `config.overlap_weight`. Dialogues longer than the
+    model's context are left out.
 
     Raises:
         LogError: if either part has no dialogue that fits the model's context.
@@ -88,10 +97,16 @@ def fit(
     chat = ChatFormat.of(chat_model, side)
     limit = model.config.max_position_embeddings
     pad = chat_model.tokenizer.pad_token_id
-    batches = batches_by_length(_fitting(train, chat, limit), config.batch_tokens, pad, device)
-    held_out = batches_by_length(_fitting(validation, chat, limit), config.batch_tokens, pad, device)
+    fitting, fitting_validation = _fitting(train, chat, limit), _fitting(validation, chat, limit)
+    batches = batches_by_length([e for _, e in fitting], config.batch_tokens, pad, device)
+    held_out = batches_by_length([e for _, e in fitting_validation], config.batch_tokens, pad, device)
+    overlap = None
+    if side == "user" and config.overlap_weight:
+        marks = [overlap_marks(dialogue, chat) for dialogue, _ in fitting]
+        overlap = OverlapLoss(model.config.hidden_size, model.config.num_hidden_layers, marks).to(device)
+    parameters = [*model.parameters(), *(overlap.parameters() if overlap else ())]
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+        parameters, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
     )
     total = min(config.steps, config.epochs * len(batches))
     warmup = max(1, round(config.warmup * total))
@@ -105,22 +120,29 @@ def fit(
     for epoch in range(math.ceil(total / len(batches))):
         model.train()
         nll, tokens = 0.0, 0
+        overlaps: list[float] = []
         for index in stream(seed, "sft", str(epoch)).permutation(len(batches))[: total - step]:
             step += 1
             batch = batches[index]
             own = batch.mask.float()
             weights = own + config.other_side_weight * ((batch.ids != pad) & ~batch.mask)
-            logp = token_logprobs(model, batch.ids)
-            loss = -(logp * weights).sum() / weights.sum()
+            if overlap is None:
+                logp, compared = token_logprobs(model, batch.ids), weights.new_zeros(())
+            else:
+                logp, states = token_logprobs_and_states(model, batch.ids, overlap.block)
+                compared = overlap(states, batch)
+                overlaps.append(float(compared.detach()))
+            loss = -(logp * weights).sum() / weights.sum() + config.overlap_weight * compared
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             schedule.step()
             nll -= float((logp.detach() * own).sum())
             tokens += int(own.sum())
         validation_nll, _ = mean_nll(model, held_out)
-        history.append(Epoch(epoch, step, nll / max(1, tokens), validation_nll))
+        mean_overlap = float(np.mean(overlaps)) if overlaps else None
+        history.append(Epoch(epoch, step, nll / max(1, tokens), validation_nll, mean_overlap))
         if on_epoch:
             on_epoch(history[-1])
         if validation_nll < best:
@@ -132,12 +154,13 @@ def fit(
     return history
 
 
-def _fitting(dialogues: Sequence[Dialogue], chat: ChatFormat, limit: int) -> list[Example]:
-    examples = [e for e in examples_of(dialogues, chat) if len(e.ids) <= limit]
-    if not examples:
+def _fitting(dialogues: Sequence[Dialogue], chat: ChatFormat, limit: int) -> list[tuple[Dialogue, Example]]:
+    pairs = zip(dialogues, examples_of(dialogues, chat), strict=True)
+    fitting = [(dialogue, example) for dialogue, example in pairs if len(example.ids) <= limit]
+    if not fitting:
         raise LogError(
             f"none of {len(dialogues)} dialogues fits the model's {limit} tokens",
             where="SFT",
             fix="raise max_length of the model",
         )
-    return examples
+    return fitting

@@ -147,7 +147,9 @@ class SFTConfig(StageConfig):
     batch_tokens: Annotated[int, Field(ge=32, le=10_000_000)] = 2048
     """Tokens per optimiser step, padding included, 32 to 10000000; at least the longest dialogue."""
     copying_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 1400
-    """Steps on repeated random tokens before SFT, once per shape of model made from scratch, 0 (none) to 1000000."""
+    """Steps on repeated random tokens before the agent's SFT, once for all cells, 0 (none) to 1000000."""
+    overlap_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """Weight of a user's loss on which words of the agent occur in its goal, 0 (likelihood alone) to 100."""
     other_side_weight: Share = 0.3
     """Weight of what this side did not write (prompt, other side) in the loss, 0 to 1: a new model must learn to read."""
     warmup: Share = 0.05

@@ -143,6 +143,19 @@ class ChatFormat:
             mask += sampled
         return ids, mask
 
+    def heard(self, prompt: str, messages: Sequence[Message]) -> list[bool]:
+        """For each token of `dialogue`: whether it is a word of the other side."""
+        marks = [False] * len(self.start(prompt))
+        tail = len(self._other[1])
+        for position, message in enumerate(messages):
+            if message.role == self.side:
+                marks += [False] * len(self.own(message)[0])
+            else:
+                words = len(self.words(message.text))
+                before = len(self.other(prompt, message, first=position == 0)) - words - tail
+                marks += [False] * before + [True] * words + [False] * tail
+        return marks
+
     def text(self, ids: Sequence[int]) -> str:
         decoded: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
         return decoded.strip()

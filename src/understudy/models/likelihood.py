@@ -62,6 +62,19 @@ def token_logprobs(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
     """
     with training_autocast():
         logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+    return _logprobs(logits, ids)
+
+
+def token_logprobs_and_states(
+    model: PreTrainedModel, ids: torch.Tensor, block: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `token_logprobs`, and the residual stream after a block (1 is the first): [B, T - 1, hidden] in fp32."""
+    with training_autocast():
+        out = model(input_ids=ids[:, :-1], use_cache=False, output_hidden_states=True)
+    return _logprobs(out.logits, ids), out.hidden_states[block].float()
+
+
+def _logprobs(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     targets = ids[:, 1:]
     nll = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
     return torch.nn.functional.pad(-nll.view(targets.shape), (1, 0))

@@ -21,7 +21,7 @@ from understudy.types import Dialogue, Role
 
 
 def teach_copying(context: StageContext, *, model: ModelConfig, steps: int, seed: int) -> None:
-    """A model that has seen no dialogue but can copy: `model/`, `copying.json`. All cells of a run share it."""
+    """A model that has seen no dialogue but can copy: `model/`, `copying.json`. All agents of a run start from it."""
     new = new_model(model, seed)
     nll = learn_copying(
         new,
@@ -83,7 +83,8 @@ def fit_model(
         logs = logs[:dialogues]
     seed = cell.seed_of("fit", label)
     train, validation = validation_split(logs, cell.config.sft.validation_share, seed)
-    start = context.input(copying_stage(model)) / "model"
+    # Users learn to copy while they learn to compare (`OverlapLoss`).
+    start = context.input(copying_stage(model)) / "model" if side == "agent" else None
     chat_model = make_tiny(texts_of(train, side), model, seed % 2**31, start)
     history = fit(
         chat_model, side, train, validation, cell.config.sft, seed=seed, on_epoch=_progress(context, cell.config.sft)

@@ -9,7 +9,7 @@ from understudy.config import CompareConfig, ModelConfig
 from understudy.errors import ConfigError
 from understudy.pipeline.cell import ALIGNED, PROMPTED, REFEREE, UNSEEN, Cell, copying_stage
 from understudy.scheduler import Stage
-from understudy.tasks import is_known, load_family
+from understudy.tasks import load_family
 
 # Stage functions live in modules that import torch; they are imported by name inside the worker processes.
 _FITTING, _TRAINING, _JUDGING = (f"understudy.pipeline.{m}" for m in ("fitting", "training", "judging"))
@@ -48,23 +48,19 @@ def plan(config: CompareConfig) -> list[Stage]:
     cells = cells_of(config)
     # Cells are finished one after the other, so that a run that was stopped holds whole ones.
     ordered = [replace(stage, priority=-place) for place, cell in enumerate(cells) for stage in _stages_of(cell)]
-    return [*_copying(config), *ordered]
+    return [_copying(config), *ordered]
 
 
-def _copying(config: CompareConfig) -> Iterator[Stage]:
-    """One stage per shape of model made from scratch. Its seed is fixed: like a downloaded model, all cells share it."""
-    shapes = [config.model, config.user_model, config.unseen_user_model, config.referee_model]
-    if all(is_known(name) for name in config.families):
-        shapes.remove(config.referee_model)
-    for name, model in {copying_stage(shape): shape for shape in shapes}.items():
-        yield Stage(
-            name=name,
-            needs=(),
-            run=f"{_FITTING}:teach_copying",
-            kwargs={"model": model, "steps": config.sft.copying_steps, "seed": 0},
-            label=f"copying ({model.hidden} x {model.layers})",
-            priority=1,
-        )
+def _copying(config: CompareConfig) -> Stage:
+    """Its seed is fixed: like a downloaded model, all agents of the run share it."""
+    return Stage(
+        name=copying_stage(config.model),
+        needs=(),
+        run=f"{_FITTING}:teach_copying",
+        kwargs={"model": config.model, "steps": config.sft.copying_steps, "seed": 0},
+        label="copying (agents)",
+        priority=1,
+    )
 
 
 def _stages_of(cell: Cell) -> list[Stage]:
@@ -96,7 +92,7 @@ def _shared(cell: Cell) -> Iterator[Stage]:
             cell,
             f"user-{label}",
             f"{_FITTING}:fit_model",
-            [*logs, copying_stage(model)],
+            logs,
             words,
             side="user",
             part=part,
@@ -189,7 +185,7 @@ def _log_sizes(cell: Cell) -> Iterator[Stage]:
             cell,
             f"user-{label}",
             f"{_FITTING}:fit_model",
-            [cell.stage("logs"), copying_stage(cell.config.user_model)],
+            [cell.stage("logs")],
             f"user of {size} logs",
             side="user",
             part="align",
