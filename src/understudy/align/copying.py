@@ -2,7 +2,7 @@
 
 Copying what was said (a value from the goal, a word from the last message) needs induction heads. They form within a
 thousand steps on random tokens that are written twice (Olsson et al. 2022, arXiv 2209.11895), and late or never on a few
-thousand dialogues. No dialogue and no tokenizer is used here, so that one model serves all users and agents of its shape.
+thousand dialogues. No dialogue and no tokenizer is used here, so that one model serves the agents of all cells.
 """
 
 from __future__ import annotations
