@@ -105,7 +105,8 @@ def fit_model(
             seed=cell.seed_of("residual", label),
             on_contexts=context.progress,
         )
-        residual.save(context.output / "model")
+        if residual.weights:  # else there is nothing to weigh candidates by, and the user is sampled as it is
+            residual.save(context.output / "model")
         record["residual"] = residual_fit.record()
     write_json(context.output / "history.json", record)
 
