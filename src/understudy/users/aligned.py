@@ -52,4 +52,6 @@ class AlignedSpeaker(ModelSpeaker):
         energies = np.array([self.residual.energy(request.prompt, request.messages, m) for m in messages])
         weights = np.exp(energies - energies.max())
         chance = stream(request.seed, self.side, str(len(request.messages)), "candidate").random()
-        return candidates[int(np.searchsorted(weights.cumsum(), chance * weights.sum(), side="right"))]
+        cumulative = weights.cumsum()
+        # Against its own last value, which rounding may set apart from the sum.
+        return candidates[int(np.searchsorted(cumulative[:-1], chance * cumulative[-1], side="right"))]
