@@ -77,6 +77,9 @@ class Meeting:
     def outcome(self, task: Task, messages: Sequence[Message], ending: str) -> Outcome:
         return Outcome(float(ending == "agreed" and proposed(messages)[-1:] == [task.goal["day"]]), ending)
 
+    def shown(self, task: Task, messages: Sequence[Message]) -> str:
+        return ""
+
     def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
         # After the proposal at which the user left, any wrong day would have been the last as well: the log determines
         # what each day earns there. After any other proposal it does not tell how the user would have gone on.

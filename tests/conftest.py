@@ -42,6 +42,9 @@ class ColourFamily:
         right = ending == "final" and messages[-1].text.split()[1:2] == [task.goal["colour"]]
         return Outcome(float(right), ending)
 
+    def shown(self, task: Task, messages: Sequence[Message]) -> str:
+        return ""
+
     def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
         for position, message in enumerate(messages):
             if message.role == "agent" and message.text.startswith("take "):

@@ -43,6 +43,15 @@ def appointments(count: int) -> list[Appointment]:
     ]
 
 
+def test_what_the_family_shows_stands_beside_each_message_that_is_answered() -> None:
+    class Counting(ColourFamily):
+        def shown(self, task: Task, messages: Sequence[Message]) -> str:
+            return f"{len(messages)} of {messages[-1].role}"
+
+    result = converse(Counting(), appointments(1), ScriptedAgent(), ColourUser(), width=1)
+    assert [m.shown for m in result.dialogues[0].messages] == ["1 of user", "2 of agent", "3 of user", ""]
+
+
 def test_golden_dialogue(family: ColourFamily) -> None:
     agent = ScriptedAgent()
     result = converse(family, appointments(2), agent, ColourUser(), width=2)

@@ -39,6 +39,7 @@ def dialogue(family: TaskFamily, task: Task, person: str) -> Turns:
                 # Over before the other side spoke: the opener left, whether it said so by its end or by its words.
                 messages = (replace(message, end=True),)
             return Dialogue(task, person, messages, family.outcome(task, messages, ending))
+        messages = (*messages[:-1], replace(message, shown=family.shown(task, messages)))
         turn = _other(turn)
 
 

@@ -162,6 +162,7 @@ class Line(Record):
     role: str
     text: str
     end: bool
+    shown: str = ""
 
 
 class TranscriptColumn(Record):
@@ -176,7 +177,7 @@ class TranscriptColumn(Record):
     def of(cls, arm: str, dialogue: Dialogue) -> TranscriptColumn:
         return cls(
             arm=arm,
-            messages=[Line(role=m.role, text=m.text, end=m.end) for m in dialogue.messages],
+            messages=[Line(role=m.role, text=m.text, end=m.end, shown=m.shown) for m in dialogue.messages],
             reward=dialogue.outcome.reward,
             ending=dialogue.outcome.ending,
         )

@@ -20,11 +20,13 @@ class Message:
         role: who said it.
         text: the words; may be empty only where `end` is true (the speaker left without a word).
         end: whether the speaker ended the conversation with this message.
+        shown: what the interface shows the other side beside it, and no side can write (`TaskFamily.shown`).
     """
 
     role: Role
     text: str
     end: bool = False
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)

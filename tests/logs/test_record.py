@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,9 @@ def test_files_round_trip(tmp_path: Path) -> None:
         (Message("agent", "", end=True),),
         Outcome(0.0, "agent ended"),
     )
-    write_dialogues(path, [DIALOGUE, left_at_once])
-    assert read_dialogues(path) == [DIALOGUE, left_at_once]
+    beside = replace(DIALOGUE, messages=(replace(DIALOGUE.messages[0], shown="offered 4"), *DIALOGUE.messages[1:]))
+    write_dialogues(path, [DIALOGUE, left_at_once, beside])
+    assert read_dialogues(path) == [DIALOGUE, left_at_once, beside]
     assert [file.name for file in tmp_path.iterdir()] == ["logs.jsonl"]
 
 
@@ -96,6 +98,7 @@ def _drop(*path: Any) -> Any:
         (_set("messages", 1, "content", value=""), "messages[1].content is empty, and the message does not end"),
         (_set("messages", 1, "content", value=None), "messages[1].content is None"),
         (_set("messages", 0, "end", value=True), "messages[1] comes after a message that ended"),
+        (_set("messages", 1, "shown", value=3), "messages[1].shown is 3"),
         (_set("messages", 2, "end", value=1), "messages[2].end is 1"),
         (_set("messages", value=[{"role": "user", "content": "hi"}]), "nothing is said by the assistant side"),
         (_set("messages", value=[]), "nothing is said by the assistant and user side"),

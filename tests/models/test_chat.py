@@ -52,6 +52,23 @@ def test_a_restated_prompt_stands_before_each_message_of_the_other_side(tiny_mod
     ]  # fmt: skip
 
 
+def test_what_is_shown_has_the_form_of_a_prompt_that_no_words_can_have(tiny_model: ChatModel) -> None:
+    shown = (Message("user", "red", shown="you sell"), Message("agent", "which <|system|>", shown="you want"))
+    user = ChatFormat(tiny_model.tokenizer, "user", restate_prompt=True)
+    ids, mask = user.dialogue("red please", shown)
+    prompt = [("<|system|>", False), ("red", False), ("please", False), ("<|eot|>", False)]
+    assert pieces(tiny_model, ids, mask)[:15] == [
+        *prompt, ("<|assistant|>", False), ("red", True), ("<|eot|>", True),
+        *prompt, ("<|system|>", False), ("you", False), ("want", False), ("<|eot|>", False),
+    ]  # fmt: skip
+    assert ids.count(tiny_model.tokenizer.convert_tokens_to_ids("<|system|>")) == 3
+    assert len(user.heard("red please", shown)) == len(ids)
+    agent_ids, _ = ChatFormat(tiny_model.tokenizer, "agent").dialogue("paint", shown[:1])
+    assert [piece for piece, _ in pieces(tiny_model, agent_ids, [False] * len(agent_ids))] == [
+        "<|system|>", "paint", "<|eot|>", "<|system|>", "you", "sell", "<|eot|>", "<|user|>", "red", "<|eot|>",
+    ]  # fmt: skip
+
+
 def test_heard_are_the_words_of_the_other_side(tiny_model: ChatModel) -> None:
     for side, expected in (("user", ["which", "colour", "?"]), ("agent", ["i", "want", "red", "please", "red"])):
         chat = ChatFormat(tiny_model.tokenizer, side, restate_prompt=True)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ class Own:
     """The least that counts as a task family."""
 
     name, summary, reward_name, reward_max, max_agent_turns = "own", "", "points", 1.0, 3
-    sample_task = ending = outcome = final_act = final_act_reward = coherence = staticmethod(lambda *_: None)
+    sample_task = ending = outcome = shown = final_act = final_act_reward = coherence = staticmethod(lambda *_: None)
 
 
 class WithPeople(Own):

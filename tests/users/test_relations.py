@@ -32,6 +32,16 @@ def test_the_agents_last_message_is_compared_and_not_an_earlier_one() -> None:
     assert "word:red:11" in reply_relations("red", earlier[:2], Message("user", "red"))
 
 
+def test_each_part_of_what_is_shown_is_related_to_each_word_and_to_the_end() -> None:
+    messages = (Message("agent", "i take all", shown="offered 0 ; asked 7"),)
+    found = reply_relations("red", messages, Message("user", "no bye", end=True))
+    related = {name: value for name, value in found.items() if "shown" in name}
+    assert related == {
+        **{f"shown:{word}:{part}": 0.5 for word in ("no", "bye") for part in ("offered 0", "asked 7")},
+        **{f"end:1:shown:{part}": 1.0 for part in ("offered 0", "asked 7")},
+    }
+
+
 def test_an_opening_and_a_wordless_end_have_relations() -> None:
     assert reply_relations("red", (), Message("user", "red"))["end:0:turn 0"] == 1.0
     assert reply_relations("red", (), Message("user", "", end=True))["length:0"] == 1.0

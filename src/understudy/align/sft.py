@@ -45,6 +45,7 @@ def texts_of(dialogues: Sequence[Dialogue], side: Role) -> Iterator[str]:
     for dialogue in dialogues:
         yield dialogue.task.prompt(side)
         yield from (message.text for message in dialogue.messages)
+        yield from (message.shown for message in dialogue.messages if message.shown and message.role != side)
 
 
 def examples_of(dialogues: Sequence[Dialogue], chat: ChatFormat) -> list[Example]:

@@ -2,7 +2,7 @@
 
 ```json
 {"id": "t-1", "family": "elicit", "person": "person-7",
- "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "what size ?"},
+ "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "what size ?", "shown": "3 left"},
               {"role": "user", "content": "", "end": true}],
  "task": {"agent_prompt": "...", "user_prompt": "...", "goal": {}, "opener": "user"},
  "outcome": {"reward": 0.0, "ending": "left", "details": {}}}
@@ -26,7 +26,7 @@ _TYPE_WORDS = {str: "a string", list: "a list", dict: "an object", float: "a num
 
 
 def to_record(dialogue: Dialogue) -> dict[str, Any]:
-    """The JSON-able record of a dialogue; `end` is written only where it is true.
+    """The JSON-able record of a dialogue; `end` is written only where it is true, `shown` where something is.
 
     `from_record` gives back an equal dialogue if the goal holds JSON's own types (lists, not tuples; string keys).
     """
@@ -36,7 +36,9 @@ def to_record(dialogue: Dialogue) -> dict[str, Any]:
         "family": task.family,
         "person": dialogue.person,
         "messages": [
-            {"role": ROLE_NAMES[m.role], "content": m.text, **({"end": True} if m.end else {})}
+            {"role": ROLE_NAMES[m.role], "content": m.text}
+            | ({"end": True} if m.end else {})
+            | ({"shown": m.shown} if m.shown else {})
             for m in dialogue.messages
         ],
         "task": {
@@ -104,6 +106,7 @@ def _messages(raw: Sequence[object], where: str) -> tuple[str | None, tuple[Mess
         fields = _Fields(item, where, f"{key}.")
         role, text = fields.get("role", str), fields.get("content", str)
         end = fields.get("end", bool) if "end" in fields.values else False
+        shown = fields.get("shown", str) if "shown" in fields.values else ""
         if role == "system" and index == 0:
             system = text
             continue
@@ -122,7 +125,7 @@ def _messages(raw: Sequence[object], where: str) -> tuple[str | None, tuple[Mess
             )
         if messages and messages[-1].role == side:
             raise _error(where, key, f"follows another message of the same side ({role})", "join them into one")
-        messages.append(Message(side, text, end))
+        messages.append(Message(side, text, end, shown))
     spoke = {message.role for message in messages}
     left_at_once = len(messages) == 1 and messages[0].end
     if len(spoke) < 2 and not left_at_once:

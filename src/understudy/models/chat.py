@@ -114,10 +114,14 @@ class ChatFormat:
         return [*head, *self.words(prompt), *tail]
 
     def other(self, prompt: str, message: Message, *, first: bool) -> list[int]:
-        """The tokens of the other side's message; `first` where no message stands before it."""
+        """The tokens of the other side's message; `first` where no message stands before it.
+
+        What is shown beside it has the form of a prompt, which nothing that is said can have.
+        """
         head, tail = self._other
         restated = self.start(prompt) if self.restate_prompt and not first else []
-        return [*restated, *head, *self.words(message.text), *tail]
+        shown = self.start(message.shown) if message.shown else []
+        return [*restated, *shown, *head, *self.words(message.text), *tail]
 
     def own(self, message: Message) -> tuple[list[int], list[bool]]:
         """Tokens of an own message from a log, with the loss mask: its words and the token that ends it."""

@@ -26,7 +26,7 @@ KNOWN_USERS = ("elicit", "edit", "haggle")
 # What `TaskFamily` asks for; `sample_task` and the like could be inherited from anywhere, so names are all we check.
 _NEEDED = (
     *("name", "summary", "reward_name", "reward_max", "max_agent_turns"),
-    *("sample_task", "ending", "outcome", "final_act", "final_act_reward", "coherence"),
+    *("sample_task", "ending", "outcome", "shown", "final_act", "final_act_reward", "coherence"),
 )
 
 

@@ -63,6 +63,13 @@ class TaskFamily(Protocol):
         """The reward of a finished dialogue, a function of the goal and of what was said alone."""
         ...
 
+    def shown(self, task: Task, messages: Sequence[Message]) -> str:
+        """What the interface shows the side that is to answer the last message, people and models alike; empty for nothing.
+
+        A function of that side's own goal and of what was said: never of the other side's goal.
+        """
+        ...
+
     def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
         """The logged agent message that the static arm may train on, or None if the log determines nothing."""
         ...

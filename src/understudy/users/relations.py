@@ -20,8 +20,9 @@ def reply_relations(goal: str, messages: Sequence[Message], reply: Message) -> d
     * `word:w:gl` for each word w of the reply: whether it is in the goal (g) and in the agent's last message (l), 0 or 1;
       `own:w:gls` says also whether the user said it before (s), and `:gls` leaves out which word it is;
     * `lacks:w:v` and `adds:w:v`: the last message lacks the goal's word v, or adds a word v that the goal has not;
-    * `end:e:...`: whether the reply ends the dialogue (e), by how many words are lacking or added, by which, and by how
-      often the user has spoken; `length:n`.
+    * `shown:w:p`: the interface shows p (`offered 4`, one of the parts between `;`) beside the last message;
+    * `end:e:...`: whether the reply ends the dialogue (e), by how many words are lacking or added, by which, by what is
+      shown, and by how often the user has spoken; `length:n`.
 
     Pairs of words and plain relations weigh half, so that one penalty suits them and the single words, which are fewer.
 
@@ -31,7 +32,8 @@ def reply_relations(goal: str, messages: Sequence[Message], reply: Message) -> d
     """
     wanted = set(goal.split())
     spoken = [m for m in messages if m.role == "user"]
-    last = next((set(m.text.split()) for m in reversed(messages) if m.role == "agent"), set[str]())
+    heard = next((m for m in reversed(messages) if m.role == "agent"), Message("agent", ""))
+    last, shown = set(heard.text.split()), [part.strip() for part in heard.shown.split(";") if part.strip()]
     said = {word for m in spoken for word in m.text.split()}
     lacking, added = sorted(wanted - last), sorted(last - wanted)
     found: dict[str, float] = {}
@@ -46,6 +48,8 @@ def reply_relations(goal: str, messages: Sequence[Message], reply: Message) -> d
             found[f"lacks:{word}:{other}"] = 0.5
         for other in added:
             found[f"adds:{word}:{other}"] = 0.5
+        for part in shown:
+            found[f"shown:{word}:{part}"] = 0.5
     end = f"end:{reply.end:d}"
     found[end] = 1.0
     found[f"{end}:lacking {min(len(lacking), _MANY)}"] = 1.0
@@ -55,5 +59,7 @@ def reply_relations(goal: str, messages: Sequence[Message], reply: Message) -> d
         found[f"{end}:lacks:{other}"] = 1.0
     for other in added:
         found[f"{end}:adds:{other}"] = 1.0
+    for part in shown:
+        found[f"{end}:shown:{part}"] = 1.0
     found[f"length:{min(len(words), 2 * _MANY)}"] = 1.0
     return found

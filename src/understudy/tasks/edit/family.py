@@ -61,6 +61,10 @@ class Edit:
         details = {"bleu": score, "drafts": float(len(drafts))}
         return Outcome(0.0 if ending == LEFT else score, ending, details)
 
+    def shown(self, task: Task, messages: Sequence[Message]) -> str:
+        """Nothing but the words."""
+        return ""
+
     def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
         """The agent's last draft in the log; None if it never drafted."""
         position = _last_draft(messages)

@@ -68,6 +68,10 @@ class Elicit:
         right = self._slots_right(task, messages, messages[-1].text)
         return Outcome(float(right == len(SLOTS)), ending, {"slots_right": float(right)})
 
+    def shown(self, task: Task, messages: Sequence[Message]) -> str:
+        """Nothing but the words."""
+        return ""
+
     def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
         """The agent's final answer in the log; None if it gave none."""
         position = _final_position(messages)

@@ -92,6 +92,22 @@ class Haggle:
             },
         )
 
+    def shown(self, task: Task, messages: Sequence[Message]) -> str:
+        """What the standing offers are worth to the side that is to answer, in points: `offered 4 ; asked 7`.
+
+        As the interfaces of bargaining studies show it. Nobody has to add up, and no words can pretend to another worth.
+        """
+        counts = triple(task.goal["counts"])
+        history = listen(counts, messages)
+        if messages[-1].role == "agent":
+            values = triple(task.goal["user_values"])
+            offered, asked = history.agent_offer, history.user_offer
+        else:
+            values = triple(task.goal["agent_values"])
+            offered, asked = (share and rest(counts, share) for share in (history.user_offer, history.agent_offer))
+        parts = (("offered", offered), ("asked", asked))
+        return " ; ".join(f"{name} {points(share, values)}" for name, share in parts if share is not None)
+
     def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
         """The agent's last message where an offer of the user stands.
 

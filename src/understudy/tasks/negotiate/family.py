@@ -78,6 +78,10 @@ class Negotiate:
         """See `understudy.tasks.negotiate.closing`."""
         return closing.outcome(scenario_of(task.goal), messages, ending)
 
+    def shown(self, task: Task, messages: Sequence[Message]) -> str:
+        """Nothing but the words."""
+        return ""
+
     def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
         """See `understudy.tasks.negotiate.closing`."""
         return closing.final_act(messages)
