@@ -57,15 +57,20 @@ def test_what_is_shown_has_the_form_of_a_prompt_that_no_words_can_have(tiny_mode
     user = ChatFormat(tiny_model.tokenizer, "user", restate_prompt=True)
     ids, mask = user.dialogue("red please", shown)
     prompt = [("<|system|>", False), ("red", False), ("please", False), ("<|eot|>", False)]
-    assert pieces(tiny_model, ids, mask)[:15] == [
+    assert pieces(tiny_model, ids, mask)[:13] == [
         *prompt, ("<|assistant|>", False), ("red", True), ("<|eot|>", True),
-        *prompt, ("<|system|>", False), ("you", False), ("want", False), ("<|eot|>", False),
+        *prompt, ("<|user|>", False), ("which", False),
+    ]  # fmt: skip
+    assert pieces(tiny_model, ids, mask)[-4:] == [
+        ("<|system|>", False), ("you", False), ("want", False), ("<|eot|>", False),
     ]  # fmt: skip
     assert ids.count(tiny_model.tokenizer.convert_tokens_to_ids("<|system|>")) == 3
-    assert len(user.heard("red please", shown)) == len(ids)
+    heard = user.heard("red please", shown)
+    assert len(heard) == len(ids)
+    assert not any(heard[-5:])
     agent_ids, _ = ChatFormat(tiny_model.tokenizer, "agent").dialogue("paint", shown[:1])
     assert [piece for piece, _ in pieces(tiny_model, agent_ids, [False] * len(agent_ids))] == [
-        "<|system|>", "paint", "<|eot|>", "<|system|>", "you", "sell", "<|eot|>", "<|user|>", "red", "<|eot|>",
+        "<|system|>", "paint", "<|eot|>", "<|user|>", "red", "<|eot|>", "<|system|>", "you", "sell", "<|eot|>",
     ]  # fmt: skip
 
 

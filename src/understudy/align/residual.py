@@ -10,20 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.align.replies import own_replies
 from understudy.align.sft import validation_split
 from understudy.config import ResidualConfig
 from understudy.errors import LogError
 from understudy.models.load import ChatModel
-from understudy.models.speaker import ModelSpeaker
-from understudy.runs import stream, stream_seed
-from understudy.speaker import Request
-from understudy.types import Dialogue, Message
+from understudy.types import Dialogue
 from understudy.users.relations import reply_relations
 from understudy.users.residual import ResidualEnergy
 
 Bools = NDArray[np.bool_]
 
-_WIDTH = 256
 _ITERATIONS = 500
 _MIN_COUNT = 3
 _INVERSE_PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -76,20 +73,21 @@ def fit_residual(
         LogError: if no logged user message fits the model's context, or if they are all of one person.
     """
     _, held_out = validation_split(dialogues, _HELD_OUT, seed)
-    places = [(d, i) for d in dialogues for i, message in enumerate(d.messages) if message.role == "user"]
-    drawn = [places[i] for i in stream(seed, "contexts").permutation(len(places))[: config.contexts]]
-    speaker = ModelSpeaker(
-        chat_model, "user", width=_WIDTH, max_message_tokens=max_message_tokens, temperature=temperature
-    )
     relations: list[dict[str, float]] = []
     persons: list[str] = []
-    for first in range(0, len(drawn), _WIDTH):
-        for dialogue, position, own in _answers(speaker, drawn[first : first + _WIDTH], first, seed):
-            goal, before = dialogue.task.user_prompt, dialogue.messages[:position]
-            relations += [reply_relations(goal, before, reply) for reply in (dialogue.messages[position], own)]
-            persons += [dialogue.person] * 2
-        if on_contexts:
-            on_contexts(min(first + _WIDTH, len(drawn)), len(drawn))
+    answered = own_replies(
+        chat_model,
+        dialogues,
+        contexts=config.contexts,
+        max_message_tokens=max_message_tokens,
+        temperature=temperature,
+        seed=seed,
+        on_contexts=on_contexts,
+    )
+    for dialogue, position, own in answered:
+        goal, before = dialogue.task.user_prompt, dialogue.messages[:position]
+        relations += [reply_relations(goal, before, reply) for reply in (dialogue.messages[position], own)]
+        persons += [dialogue.person] * 2
     if not relations:
         raise LogError(
             f"none of {len(dialogues)} dialogues has a user message that fits the model's context",
@@ -126,17 +124,3 @@ def _contrast(relations: Sequence[dict[str, float]], held_out: Bools) -> tuple[R
     names = vectorizer.get_feature_names_out()[frequent]
     weights = fitted(best, np.ones(len(people), dtype=bool)).coef_[0]
     return ResidualEnergy(dict(zip(names.tolist(), weights.tolist(), strict=True))), fit
-
-
-def _answers(
-    speaker: ModelSpeaker, places: Sequence[tuple[Dialogue, int]], first: int, seed: int
-) -> list[tuple[Dialogue, int, Message]]:
-    """The model's own reply in each of these contexts; those that do not fit it are left out."""
-    requests = [
-        Request(key, "user", d.task.user_prompt, tuple(d.messages[:i]), stream_seed(seed, "reply", str(first + key)))
-        for key, (d, i) in enumerate(places)
-    ]
-    replies = speaker.reply(requests)
-    for request in requests:
-        speaker.finish(request.key)
-    return [(d, i, reply) for (d, i), reply in zip(places, replies, strict=True) if isinstance(reply, Message)]

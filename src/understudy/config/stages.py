@@ -147,7 +147,9 @@ class SFTConfig(StageConfig):
     batch_tokens: Annotated[int, Field(ge=32, le=10_000_000)] = 2048
     """Tokens per optimiser step, padding included, 32 to 10000000; at least the longest dialogue."""
     copying_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 1400
-    """Steps on repeated random tokens before the agent's SFT, once for all cells, 0 (none) to 1000000."""
+    """Steps on repeated random tokens before SFT, once for all cells, 0 (none) to 1000000."""
+    user_start: Literal["scratch", "best"] = "best"
+    """Start of a user's SFT: `scratch`, or the `best` of scratch and copying: what contradicts held-out people less."""
     overlap_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
     """Weight of a user's loss on which words of the agent occur in its goal, 0 (likelihood alone) to 100."""
     other_side_weight: Share = 0.3

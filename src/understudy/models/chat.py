@@ -116,12 +116,15 @@ class ChatFormat:
     def other(self, prompt: str, message: Message, *, first: bool) -> list[int]:
         """The tokens of the other side's message; `first` where no message stands before it.
 
-        What is shown beside it has the form of a prompt, which nothing that is said can have.
+        What is shown beside it comes last, at a fixed distance from the answer, so that a small model finds it; it has the
+        form of a prompt, which nothing that is said can have.
         """
         head, tail = self._other
         restated = self.start(prompt) if self.restate_prompt and not first else []
-        shown = self.start(message.shown) if message.shown else []
-        return [*restated, *shown, *head, *self.words(message.text), *tail]
+        return [*restated, *head, *self.words(message.text), *tail, *self._shown(message)]
+
+    def _shown(self, message: Message) -> list[int]:
+        return self.start(message.shown) if message.shown else []
 
     def own(self, message: Message) -> tuple[list[int], list[bool]]:
         """Tokens of an own message from a log, with the loss mask: its words and the token that ends it."""
@@ -150,14 +153,14 @@ class ChatFormat:
     def heard(self, prompt: str, messages: Sequence[Message]) -> list[bool]:
         """For each token of `dialogue`: whether it is a word of the other side."""
         marks = [False] * len(self.start(prompt))
-        tail = len(self._other[1])
         for position, message in enumerate(messages):
             if message.role == self.side:
                 marks += [False] * len(self.own(message)[0])
             else:
                 words = len(self.words(message.text))
-                before = len(self.other(prompt, message, first=position == 0)) - words - tail
-                marks += [False] * before + [True] * words + [False] * tail
+                after = len(self._other[1]) + len(self._shown(message))
+                before = len(self.other(prompt, message, first=position == 0)) - words - after
+                marks += [False] * before + [True] * words + [False] * after
         return marks
 
     def text(self, ids: Sequence[int]) -> str:

@@ -1,11 +1,10 @@
-"""Stages that make the logs and fit models on them."""
+"""Stages that make the logs and fit agents on them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from understudy.align.copying import learn_copying
-from understudy.align.residual import fit_residual
 from understudy.align.sft import Epoch, fit, texts_of, validation_split
 from understudy.config import ModelConfig, SFTConfig
 from understudy.logs.read import read_dialogues, write_dialogues
@@ -17,7 +16,7 @@ from understudy.pipeline.known_logs import known_family, known_logs
 from understudy.runs import write_json
 from understudy.scheduler import StageContext
 from understudy.tasks.negotiate import load_corpus
-from understudy.types import Dialogue, Role
+from understudy.types import Dialogue
 
 
 def teach_copying(context: StageContext, *, model: ModelConfig, steps: int, seed: int) -> None:
@@ -61,54 +60,23 @@ def _corpus(cell: Cell) -> dict[str, list[Dialogue]]:
     return {**split_by_person(training, shares, cell.seed_of("split")), "heldout": validation}
 
 
-def fit_model(
-    context: StageContext,
-    cell: Cell,
-    *,
-    side: Role,
-    part: str,
-    model: ModelConfig,
-    label: str,
-    dialogues: int | None = None,
-) -> None:
-    """Fine-tune a fresh model of one side on one part of the logs: `model/`, `history.json`.
-
-    A user's residual energy is learned on the same dialogues, unless `residual.candidates` is 1.
-
-    Args:
-        dialogues: how many of the part's dialogues to use; all where None.
-    """
-    logs = read_dialogues(context.input(cell.stage("logs")) / f"{part}.jsonl")
-    if dialogues is not None:
-        logs = logs[:dialogues]
-    seed = cell.seed_of("fit", label)
-    train, validation = validation_split(logs, cell.config.sft.validation_share, seed)
-    # Users learn to copy while they learn to compare (`OverlapLoss`).
-    start = context.input(copying_stage(model)) / "model" if side == "agent" else None
-    chat_model = make_tiny(texts_of(train, side), model, seed % 2**31, start)
-    history = fit(
-        chat_model, side, train, validation, cell.config.sft, seed=seed, on_epoch=_progress(context, cell.config.sft)
-    )
+def fit_base(context: StageContext, cell: Cell) -> None:
+    """The agent that every arm starts from, by SFT on its part of the logs: `model/`, `history.json`."""
+    logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")
+    sft, seed = cell.config.sft, cell.seed_of("fit", "base")
+    train, validation = validation_split(logs, sft.validation_share, seed)
+    start = context.input(copying_stage(cell.config.model)) / "model"
+    chat_model = make_tiny(texts_of(train, "agent"), cell.config.model, seed % 2**31, start)
+    history = fit(chat_model, "agent", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
     chat_model.save(context.output / "model")
-    record: dict[str, object] = {
-        "epochs": [epoch.record() for epoch in history],
-        "parameters": chat_model.parameters,
-        "dialogues": len(logs),
-    }
-    if side == "user" and cell.config.residual.candidates > 1:
-        residual, residual_fit = fit_residual(
-            chat_model,
-            logs,
-            cell.config.residual,
-            max_message_tokens=cell.config.sampling.max_message_tokens,
-            temperature=cell.config.sampling.temperature,
-            seed=cell.seed_of("residual", label),
-            on_contexts=context.progress,
-        )
-        if residual.weights:  # else there is nothing to weigh candidates by, and the user is sampled as it is
-            residual.save(context.output / "model")
-        record["residual"] = residual_fit.record()
-    write_json(context.output / "history.json", record)
+    write_json(
+        context.output / "history.json",
+        {
+            "epochs": [epoch.record() for epoch in history],
+            "parameters": chat_model.parameters,
+            "dialogues": len(logs),
+        },
+    )
 
 
 def fit_further(context: StageContext, cell: Cell) -> None:
@@ -118,10 +86,10 @@ def fit_further(context: StageContext, cell: Cell) -> None:
     train, validation = validation_split(logs, cell.config.sft.validation_share, cell.seed_of("fit", "base"))
     chat_model = load_chat_model(context.input(cell.stage("base")) / "model")
     sft = cell.config.sft.model_copy(update={"learning_rate": cell.config.sft.learning_rate / 4})
-    history = fit(chat_model, "agent", train, validation, sft, seed=seed, on_epoch=_progress(context, sft))
+    history = fit(chat_model, "agent", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
     chat_model.save(context.output / "model")
     write_json(context.output / "history.json", {"epochs": [epoch.record() for epoch in history]})
 
 
-def _progress(context: StageContext, sft: SFTConfig) -> Callable[[Epoch], None]:
+def sft_progress(context: StageContext, sft: SFTConfig) -> Callable[[Epoch], None]:
     return lambda epoch: context.progress(epoch.step, sft.steps, nll=epoch.validation_nll)

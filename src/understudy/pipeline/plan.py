@@ -12,7 +12,9 @@ from understudy.scheduler import Stage
 from understudy.tasks import load_family
 
 # Stage functions live in modules that import torch; they are imported by name inside the worker processes.
-_FITTING, _TRAINING, _JUDGING = (f"understudy.pipeline.{m}" for m in ("fitting", "training", "judging"))
+_FITTING, _ALIGNING, _TRAINING, _JUDGING = (
+    f"understudy.pipeline.{m}" for m in ("fitting", "aligning", "training", "judging")
+)
 
 
 def cells_of(config: CompareConfig) -> list[Cell]:
@@ -58,7 +60,7 @@ def _copying(config: CompareConfig) -> Stage:
         needs=(),
         run=f"{_FITTING}:teach_copying",
         kwargs={"model": config.model, "steps": config.sft.copying_steps, "seed": 0},
-        label="copying (agents)",
+        label="copying",
         priority=1,
     )
 
@@ -86,37 +88,32 @@ def _stage(cell: Cell, name: str, function: str, needs: list[str], title: str, *
 def _shared(cell: Cell) -> Iterator[Stage]:
     config, logs = cell.config, [cell.stage("logs")]
     yield _stage(cell, "logs", f"{_FITTING}:make_logs", [], "logs")
-
-    def user(label: str, part: str, model: ModelConfig, words: str) -> Stage:
-        return _stage(
-            cell,
-            f"user-{label}",
-            f"{_FITTING}:fit_model",
-            logs,
-            words,
-            side="user",
-            part=part,
-            model=model,
-            label=label,
-        )
-
-    yield _stage(
-        cell,
-        "base",
-        f"{_FITTING}:fit_model",
-        [*logs, copying_stage(config.model)],
-        "agent base (SFT)",
-        side="agent",
-        part="agent",
-        model=config.model,
-        label="base",
-    )
-    yield user(ALIGNED, "align", config.user_model, "aligned user")
+    needs = [*logs, copying_stage(config.model)]
+    yield _stage(cell, "base", f"{_FITTING}:fit_base", needs, "agent base (SFT)")
+    yield _align(cell, ALIGNED, "aligned user", part="align", model=config.user_model)
     if not cell.known:
-        yield user(REFEREE, "referee", config.referee_model, "referee")
-    yield user(UNSEEN, "align", config.unseen_user_model, "unseen user")
+        yield _align(cell, REFEREE, "referee", part="referee", model=config.referee_model)
+    yield _align(cell, UNSEEN, "unseen user", part="align", model=config.unseen_user_model)
     if "control" in config.arms:
         yield _stage(cell, "control", f"{_FITTING}:fit_further", [*logs, cell.stage("base")], "control (more SFT)")
+
+
+def _align(cell: Cell, label: str, title: str, *, part: str, model: ModelConfig, dialogues: int | None = None) -> Stage:
+    """A user may start from the model that taught the agents to copy, if it has their shape."""
+    copying = copying_stage(model)
+    shared = cell.config.sft.user_start == "best" and copying == copying_stage(cell.config.model)
+    return _stage(
+        cell,
+        f"user-{label}",
+        f"{_ALIGNING}:align_user",
+        [cell.stage("logs"), *([copying] if shared else [])],
+        title,
+        part=part,
+        model=model,
+        label=label,
+        copying=copying if shared else None,
+        dialogues=dialogues,
+    )
 
 
 def _arms(cell: Cell) -> Iterator[Stage]:
@@ -181,18 +178,8 @@ def _log_sizes(cell: Cell) -> Iterator[Stage]:
     """The calibrated arm again, with users aligned on fewer logs."""
     for size in cell.config.log_sizes:
         label = f"{size}-logs"
-        yield _stage(
-            cell,
-            f"user-{label}",
-            f"{_FITTING}:fit_model",
-            [cell.stage("logs")],
-            f"user of {size} logs",
-            side="user",
-            part="align",
-            model=cell.config.user_model,
-            label=label,
-            dialogues=size,
-        )
+        model = cell.config.user_model
+        yield _align(cell, label, f"user of {size} logs", part="align", model=model, dialogues=size)
         name = f"calibrated-logs-{size}"
         yield _train(cell, name, "calibrated", label, f"{size} logs")
         yield _judge(cell, f"judge-{name}", "calibrated", cell.stage(name), label, f"{size} logs: judge", log_size=size)

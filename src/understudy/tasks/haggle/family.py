@@ -93,7 +93,7 @@ class Haggle:
         )
 
     def shown(self, task: Task, messages: Sequence[Message]) -> str:
-        """What the standing offers are worth to the side that is to answer, in points: `offered 4 ; asked 7`.
+        """What the standing offers are worth to the side that is to answer, in points: `asked 7 ; offered 4`.
 
         As the interfaces of bargaining studies show it. Nobody has to add up, and no words can pretend to another worth.
         """
@@ -105,7 +105,7 @@ class Haggle:
         else:
             values = triple(task.goal["agent_values"])
             offered, asked = (share and rest(counts, share) for share in (history.user_offer, history.agent_offer))
-        parts = (("offered", offered), ("asked", asked))
+        parts = (("asked", asked), ("offered", offered))
         return " ; ".join(f"{name} {points(share, values)}" for name, share in parts if share is not None)
 
     def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
