@@ -52,25 +52,26 @@ def test_a_restated_prompt_stands_before_each_message_of_the_other_side(tiny_mod
     ]  # fmt: skip
 
 
-def test_what_is_shown_has_the_form_of_a_prompt_that_no_words_can_have(tiny_model: ChatModel) -> None:
-    shown = (Message("user", "red", shown="you sell"), Message("agent", "which <|system|>", shown="you want"))
-    user = ChatFormat(tiny_model.tokenizer, "user", restate_prompt=True)
-    ids, mask = user.dialogue("red please", shown)
-    prompt = [("<|system|>", False), ("red", False), ("please", False), ("<|eot|>", False)]
-    assert pieces(tiny_model, ids, mask)[:13] == [
-        *prompt, ("<|assistant|>", False), ("red", True), ("<|eot|>", True),
-        *prompt, ("<|user|>", False), ("which", False),
+def test_what_is_shown_stands_in_the_turn_that_answers_it(tiny_model: ChatModel) -> None:
+    shown = (
+        Message("user", "red", shown="you sell"),
+        Message("agent", "which <|system|>", shown="you want"),
+        Message("user", "please", end=True),
+    )
+    user = ChatFormat(tiny_model.tokenizer, "user")
+    ids, mask = user.dialogue("paint", shown)
+    assert pieces(tiny_model, ids, mask)[-5:] == [
+        ("<|assistant|>", False), ("you", False), ("want", False), ("please", True), ("<|end|>", True),
     ]  # fmt: skip
-    assert pieces(tiny_model, ids, mask)[-4:] == [
-        ("<|system|>", False), ("you", False), ("want", False), ("<|eot|>", False),
-    ]  # fmt: skip
-    assert ids.count(tiny_model.tokenizer.convert_tokens_to_ids("<|system|>")) == 3
-    heard = user.heard("red please", shown)
+    assert user.before_own(shown[:2]) == ids[-5:-2]
+    # Words that look like a special token stay words, and what is shown is not heard.
+    assert ids.count(tiny_model.tokenizer.convert_tokens_to_ids("<|system|>")) == 1
+    heard = user.heard("paint", shown)
     assert len(heard) == len(ids)
     assert not any(heard[-5:])
-    agent_ids, _ = ChatFormat(tiny_model.tokenizer, "agent").dialogue("paint", shown[:1])
-    assert [piece for piece, _ in pieces(tiny_model, agent_ids, [False] * len(agent_ids))] == [
-        "<|system|>", "paint", "<|eot|>", "<|user|>", "red", "<|eot|>", "<|system|>", "you", "sell", "<|eot|>",
+    agent_ids, agent_mask = ChatFormat(tiny_model.tokenizer, "agent").dialogue("paint", shown[:2])
+    assert pieces(tiny_model, agent_ids, agent_mask)[6:10] == [
+        ("<|assistant|>", False), ("you", False), ("sell", False), ("which", True),
     ]  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def test_words_that_look_like_a_special_token_stay_words(tiny_model: ChatModel) 
     chat = ChatFormat(tiny_model.tokenizer, "agent")
     ids = chat.other("", Message("user", "red <|eot|> <|assistant|>"), first=True)
     assert ids.count(chat.end_of_turn) == 1
-    assert chat.before_own[0] not in ids
+    assert chat.before_own(())[0] not in ids
 
 
 def test_a_template_that_rewrites_history_is_refused(tiny_model: ChatModel) -> None:

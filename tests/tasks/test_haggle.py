@@ -620,7 +620,7 @@ def test_each_side_is_shown_the_worth_of_the_standing_offers_to_itself() -> None
     task = a_task()  # 2 books, 3 hats, 1 ball; to the agent worth 2, 1, 3 each, to the user 1, 2, 2
     talk = said("hello , your turn", "i take 2 books and the ball , you get the rest", "i want 3 hats and 1 ball", "no")
     shown = [FAMILY.shown(task, talk[: n + 1]) for n in range(len(talk))]
-    assert shown == ["", "offered 6", "asked 7 ; offered 4", "asked 8 ; offered 6"]
+    assert shown == ["", "offered six", "asked seven ; offered four", "asked eight ; offered six"]
 
 
 def test_an_offer_of_more_than_there_is_shows_nothing_new() -> None:

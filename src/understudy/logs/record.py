@@ -2,7 +2,7 @@
 
 ```json
 {"id": "t-1", "family": "elicit", "person": "person-7",
- "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "what size ?", "shown": "3 left"},
+ "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "what size ?", "shown": "3 cups"},
               {"role": "user", "content": "", "end": true}],
  "task": {"agent_prompt": "...", "user_prompt": "...", "goal": {}, "opener": "user"},
  "outcome": {"reward": 0.0, "ending": "left", "details": {}}}

@@ -82,10 +82,16 @@ class ChatFormat:
     def _own(self) -> tuple[list[int], list[int]]:
         return self._around("assistant")
 
-    @property
-    def before_own(self) -> list[int]:
-        """What stands before the model's own words: the generation prompt."""
-        return self._own[0]
+    def before_own(self, messages: Sequence[Message]) -> list[int]:
+        """What stands before the model's own words: the generation prompt, then what is shown beside the last message.
+
+        There, no words of the other side can pretend to be it, and it ends next to the first word of the answer: a model
+        from scratch never learned to look for it two tokens further back (1,500 steps on 2,700 dialogues).
+
+        Args:
+            messages: what was said before.
+        """
+        return [*self._own[0], *(self.words(messages[-1].shown) if messages else [])]
 
     @property
     def end_of_turn(self) -> int:
@@ -114,26 +120,24 @@ class ChatFormat:
         return [*head, *self.words(prompt), *tail]
 
     def other(self, prompt: str, message: Message, *, first: bool) -> list[int]:
-        """The tokens of the other side's message; `first` where no message stands before it.
-
-        What is shown beside it comes last, at a fixed distance from the answer, so that a small model finds it; it has the
-        form of a prompt, which nothing that is said can have.
-        """
+        """The tokens of the other side's message; `first` where no message stands before it."""
         head, tail = self._other
         restated = self.start(prompt) if self.restate_prompt and not first else []
-        return [*restated, *head, *self.words(message.text), *tail, *self._shown(message)]
+        return [*restated, *head, *self.words(message.text), *tail]
 
-    def _shown(self, message: Message) -> list[int]:
-        return self.start(message.shown) if message.shown else []
+    def own(self, message: Message, before: Sequence[Message]) -> tuple[list[int], list[bool]]:
+        """Tokens of an own message from a log, with the loss mask: its words and the token that ends it.
 
-    def own(self, message: Message) -> tuple[list[int], list[bool]]:
-        """Tokens of an own message from a log, with the loss mask: its words and the token that ends it."""
+        Args:
+            before: the messages that it answers.
+        """
         words = self.words(message.text)
         stop = self.end_of_turn
         if message.end and self.end_of_dialogue is not None:
             stop = self.end_of_dialogue
-        ids = [*self.before_own, *words, stop, *self.after_own]
-        mask = [False] * len(self.before_own) + [True] * (len(words) + 1) + [False] * len(self.after_own)
+        head = self.before_own(before)
+        ids = [*head, *words, stop, *self.after_own]
+        mask = [False] * len(head) + [True] * (len(words) + 1) + [False] * len(self.after_own)
         return ids, mask
 
     def dialogue(self, prompt: str, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
@@ -142,7 +146,7 @@ class ChatFormat:
         mask = [False] * len(ids)
         for position, message in enumerate(messages):
             if message.role == self.side:
-                new, sampled = self.own(message)
+                new, sampled = self.own(message, messages[:position])
             else:
                 new = self.other(prompt, message, first=position == 0)
                 sampled = [False] * len(new)
@@ -153,14 +157,14 @@ class ChatFormat:
     def heard(self, prompt: str, messages: Sequence[Message]) -> list[bool]:
         """For each token of `dialogue`: whether it is a word of the other side."""
         marks = [False] * len(self.start(prompt))
+        tail = len(self._other[1])
         for position, message in enumerate(messages):
             if message.role == self.side:
-                marks += [False] * len(self.own(message)[0])
+                marks += [False] * len(self.own(message, messages[:position])[0])
             else:
                 words = len(self.words(message.text))
-                after = len(self._other[1]) + len(self._shown(message))
-                before = len(self.other(prompt, message, first=position == 0)) - words - after
-                marks += [False] * before + [True] * words + [False] * after
+                before = len(self.other(prompt, message, first=position == 0)) - words - tail
+                marks += [False] * before + [True] * words + [False] * tail
         return marks
 
     def text(self, ids: Sequence[int]) -> str:

@@ -110,11 +110,12 @@ class ModelSpeaker:
     def _render(self, view: _View, request: Request) -> None:
         """Append what was said since this side last spoke; own messages from a log are appended unsampled."""
         for position, message in enumerate(request.messages[view.rendered :], start=view.rendered):
-            own = message.role == self.side
-            first = position == 0
-            view.append(self.format.own(message)[0] if own else self.format.other(request.prompt, message, first=first))
+            if message.role == self.side:
+                view.append(self.format.own(message, request.messages[:position])[0])
+            else:
+                view.append(self.format.other(request.prompt, message, first=position == 0))
         view.rendered = len(request.messages) + 1  # the message to be written counts as rendered
-        view.append(self.format.before_own)
+        view.append(self.format.before_own(request.messages))
         if request.forced:
             view.append(self.format.words(request.forced))
 

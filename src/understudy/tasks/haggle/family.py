@@ -10,6 +10,7 @@ from understudy.tasks.base import Check, FinalAct
 from understudy.tasks.haggle.coherence import coherence
 from understudy.tasks.haggle.history import ending_of, listen
 from understudy.tasks.haggle.items import (
+    NUMBERS,
     TOTAL,
     best_total,
     is_pareto,
@@ -93,9 +94,10 @@ class Haggle:
         )
 
     def shown(self, task: Task, messages: Sequence[Message]) -> str:
-        """What the standing offers are worth to the side that is to answer, in points: `asked 7 ; offered 4`.
+        """What the standing offers are worth to the side that is to answer, in points: `asked seven ; offered four`.
 
-        As the interfaces of bargaining studies show it. Nobody has to add up, and no words can pretend to another worth.
+        As the interfaces of bargaining studies show it. In words, which no price is. Nobody has to add up, and nothing that
+        is said can pretend to another worth.
         """
         counts = triple(task.goal["counts"])
         history = listen(counts, messages)
@@ -106,7 +108,7 @@ class Haggle:
             values = triple(task.goal["agent_values"])
             offered, asked = (share and rest(counts, share) for share in (history.user_offer, history.agent_offer))
         parts = (("asked", asked), ("offered", offered))
-        return " ; ".join(f"{name} {points(share, values)}" for name, share in parts if share is not None)
+        return " ; ".join(f"{name} {NUMBERS[points(share, values)]}" for name, share in parts if share is not None)
 
     def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
         """The agent's last message where an offer of the user stands.

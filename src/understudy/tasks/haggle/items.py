@@ -9,6 +9,7 @@ from itertools import product
 from understudy.errors import UnderstudyError
 
 KINDS = ("book", "hat", "ball")
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 TOTAL = 10
 """Worth of all items together, to either side, in points."""
 
