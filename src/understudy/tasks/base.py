@@ -66,7 +66,8 @@ class TaskFamily(Protocol):
     def shown(self, task: Task, messages: Sequence[Message]) -> str:
         """What the interface shows the side that is to answer the last message, people and models alike; empty for nothing.
 
-        A function of that side's own goal and of what was said: never of the other side's goal.
+        A function of that side's own goal and of what was said: never of the other side's goal. A model reads it right
+        before its answer; what matters most stands last.
         """
         ...
 

@@ -20,7 +20,7 @@ def reply_relations(goal: str, messages: Sequence[Message], reply: Message) -> d
     * `word:w:gl` for each word w of the reply: whether it is in the goal (g) and in the agent's last message (l), 0 or 1;
       `own:w:gls` says also whether the user said it before (s), and `:gls` leaves out which word it is;
     * `lacks:w:v` and `adds:w:v`: the last message lacks the goal's word v, or adds a word v that the goal has not;
-    * `shown:w:p`: the interface shows p (`offered 4`, one of the parts between `;`) beside the last message;
+    * `shown:w:p`: the interface shows p (`offered four`, one of the parts between `;`) beside the last message;
     * `end:e:...`: whether the reply ends the dialogue (e), by how many words are lacking or added, by which, by what is
       shown, and by how often the user has spoken; `length:n`.
 
