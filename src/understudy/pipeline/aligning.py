@@ -27,7 +27,7 @@ _CONTEXTS = 3000
 
 @dataclass(frozen=True)
 class _Tried:
-    """A user as fine-tuned from one start; `contradictions` as `contradiction_rate` has it."""
+    """A user as fine-tuned from one start; `contradictions` as `contradiction_rate` has it, None where nothing is chosen."""
 
     start: str
     chat_model: ChatModel
@@ -70,7 +70,14 @@ def align_user(
     starts: dict[str, Path | None] = {"scratch": None}
     if copying is not None:
         starts["copying"] = context.input(copying) / "model"
-    tried = [_fine_tune(context, cell, logs, model, label, name, start) for name, start in starts.items()]
+    sft, seed = cell.config.sft, cell.seed_of("fit", label)
+    train, validation = validation_split(logs, sft.validation_share, seed)
+    tried = []
+    for name, start in starts.items():
+        chat_model = make_tiny(texts_of(train, "user"), model, seed % 2**31, start)
+        epochs = fit(chat_model, "user", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
+        contradictions = _contradictions(cell, chat_model, validation, label) if len(starts) > 1 else None
+        tried.append(_Tried(name, chat_model, epochs, contradictions))
     kept = min(tried, key=lambda user: user.order)
     kept.chat_model.save(context.output / "model")
     record: dict[str, object] = {
@@ -96,25 +103,13 @@ def align_user(
     write_json(context.output / "history.json", record)
 
 
-def _fine_tune(
-    context: StageContext,
-    cell: Cell,
-    logs: Sequence[Dialogue],
-    model: ModelConfig,
-    label: str,
-    name: str,
-    start: Path | None,
-) -> _Tried:
-    sft, seed = cell.config.sft, cell.seed_of("fit", label)
-    train, validation = validation_split(logs, sft.validation_share, seed)
-    chat_model = make_tiny(texts_of(train, "user"), model, seed % 2**31, start)
-    epochs = fit(chat_model, "user", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
+def _contradictions(cell: Cell, chat_model: ChatModel, dialogues: Sequence[Dialogue], label: str) -> float | None:
     replies = own_replies(
         chat_model,
-        validation,
+        dialogues,
         contexts=_CONTEXTS,
         max_message_tokens=cell.config.sampling.max_message_tokens,
         temperature=cell.config.sampling.temperature,
         seed=cell.seed_of("coherence", label),
     )
-    return _Tried(name, chat_model, epochs, contradiction_rate(cell.training_family(), replies))
+    return contradiction_rate(cell.training_family(), replies)
