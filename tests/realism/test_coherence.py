@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 
 from conftest import ColourFamily
-from understudy.align.replies import OwnReply
-from understudy.realism.coherence import CoherenceRow, coherence_table, contradiction_rate
+from understudy.realism.coherence import CoherenceRow, coherence_table
 from understudy.stats import binomial_interval
 from understudy.tasks.base import Check
 from understudy.types import Dialogue, Message, Outcome, Task
@@ -46,18 +45,3 @@ def test_no_occasion() -> None:
     assert isinstance(row, CoherenceRow)
     assert (row.occasions, row.violations, row.low, row.high) == (0, 0, 0.0, 1.0)
     assert math.isnan(row.rate)
-
-
-def test_only_what_the_replies_do_is_counted_and_kinds_weigh_alike() -> None:
-    """Of 12 replies 3 say another colour, and 10 approve, always wrongly; the logged `blue`s before are not theirs."""
-    replies = [
-        OwnReply(said("blue", "ok blue", "red"), 2, Message("user", text))
-        for text in ["ok red"] * 8 + ["ok blue"] * 2 + ["blue", "red"]
-    ]
-    assert contradiction_rate(Judge(), replies) == (3 / 12 + 10 / 10) / 2
-
-
-def test_a_kind_with_few_occasions_says_nothing() -> None:
-    replies = [OwnReply(said("red"), 0, Message("user", "red"))] * 10
-    assert contradiction_rate(Judge(), [*replies, OwnReply(said("red"), 0, Message("user", "ok red"))]) == 0.0
-    assert contradiction_rate(Judge(), replies[:9]) is None

@@ -62,8 +62,8 @@ def fit_residual(
 
     In logged contexts, drawn at random, the model writes one reply; a ridge-penalised logistic regression on
     `reply_relations` learns which of the two replies is people's. Its logit is the energy. The penalty is the one with the
-    lowest log loss on a fifth of the persons, held out for that; where none of them beats a coin there, all replies have the
-    same energy, and the user is sampled as it was fine-tuned.
+    lowest log loss on a fifth of the persons, held out for that; where the best one sees no more than `config.min_gain` there,
+    all replies have the same energy, and the user is sampled as it was fine-tuned.
 
     Args:
         dialogues: with real people; those that the model was fine-tuned on will do.
@@ -94,10 +94,12 @@ def fit_residual(
             where="residual energy",
             fix="raise max_length of the user's model",
         )
-    return _contrast(relations, np.isin(persons, sorted({d.person for d in held_out})))
+    return _contrast(relations, np.isin(persons, sorted({d.person for d in held_out})), config.min_gain)
 
 
-def _contrast(relations: Sequence[dict[str, float]], held_out: Bools) -> tuple[ResidualEnergy, ResidualFit]:
+def _contrast(
+    relations: Sequence[dict[str, float]], held_out: Bools, min_gain: float
+) -> tuple[ResidualEnergy, ResidualFit]:
     """Logistic regression on rows that are people's and the model's in turn."""
     from sklearn.feature_extraction import DictVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -119,7 +121,7 @@ def _contrast(relations: Sequence[dict[str, float]], held_out: Bools) -> tuple[R
     gains = {inverse_penalty: seen(inverse_penalty) for inverse_penalty in _INVERSE_PENALTIES}
     best = max(gains, key=gains.__getitem__)
     fit = ResidualFit(len(people) // 2, int(frequent.sum()), best, gains[best])
-    if gains[best] <= 0:
+    if gains[best] <= min_gain:
         return ResidualEnergy({}), fit
     names = vectorizer.get_feature_names_out()[frequent]
     weights = fitted(best, np.ones(len(people), dtype=bool)).coef_[0]

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 
-from understudy.align.overlap import OverlapLoss, overlap_marks
+from understudy.align.comparison import ComparisonLoss, comparison_of
 from understudy.config import SFTConfig
 from understudy.errors import LogError
 from understudy.models.chat import ChatFormat
@@ -27,14 +27,14 @@ class Epoch:
 
     Attributes:
         train_nll, validation_nll: mean NLL in nats per token of the trained side.
-        overlap: mean loss in nats per heard word (`OverlapLoss`) while training; None where it is not used.
+        comparison: mean `ComparisonLoss` in nats while training; None where it is not used.
     """
 
     epoch: int
     step: int
     train_nll: float
     validation_nll: float
-    overlap: float | None = None
+    comparison: float | None = None
 
     def record(self) -> dict[str, float | None]:
         return asdict(self)
@@ -83,7 +83,7 @@ def fit(
 ) -> list[Epoch]:
     """Fine-tune in place; the weights of the epoch with the lowest held-out NLL are kept.
 
-    A user's loss has `OverlapLoss` besides the likelihood, with weight `config.overlap_weight`. Dialogues longer than the
+    A user's loss has `ComparisonLoss` besides the likelihood, with weight `config.comparison_weight`. Dialogues longer than the
     model's context are left out.
 
     Raises:
@@ -101,11 +101,11 @@ def fit(
     fitting, fitting_validation = _fitting(train, chat, limit), _fitting(validation, chat, limit)
     batches = batches_by_length([e for _, e in fitting], config.batch_tokens, pad, device)
     held_out = batches_by_length([e for _, e in fitting_validation], config.batch_tokens, pad, device)
-    overlap = None
-    if side == "user" and config.overlap_weight:
-        marks = [overlap_marks(dialogue, chat) for dialogue, _ in fitting]
-        overlap = OverlapLoss(model.config.hidden_size, model.config.num_hidden_layers, marks).to(device)
-    parameters = [*model.parameters(), *(overlap.parameters() if overlap else ())]
+    compare = None
+    if side == "user" and config.comparison_weight:
+        comparisons = [comparison_of(dialogue, chat) for dialogue, _ in fitting]
+        compare = ComparisonLoss(model.config.hidden_size, model.config.num_hidden_layers).to(device)
+    parameters = [*model.parameters(), *(compare.parameters() if compare else ())]
     optimizer = torch.optim.AdamW(
         parameters, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
     )
@@ -121,19 +121,19 @@ def fit(
     for epoch in range(math.ceil(total / len(batches))):
         model.train()
         nll, tokens = 0.0, 0
-        overlaps: list[float] = []
+        compared_losses: list[float] = []
         for index in stream(seed, "sft", str(epoch)).permutation(len(batches))[: total - step]:
             step += 1
             batch = batches[index]
             own = batch.mask.float()
             weights = own + config.other_side_weight * ((batch.ids != pad) & ~batch.mask)
-            if overlap is None:
+            if compare is None:
                 logp, compared = token_logprobs(model, batch.ids), weights.new_zeros(())
             else:
-                logp, states = token_logprobs_and_states(model, batch.ids, overlap.block)
-                compared = overlap(states, batch)
-                overlaps.append(float(compared.detach()))
-            loss = -(logp * weights).sum() / weights.sum() + config.overlap_weight * compared
+                logp, *states = token_logprobs_and_states(model, batch.ids, compare.block)
+                compared = compare(*states, [comparisons[i] for i in batch.indices])
+                compared_losses.append(float(compared.detach()))
+            loss = -(logp * weights).sum() / weights.sum() + config.comparison_weight * compared
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -142,8 +142,8 @@ def fit(
             nll -= float((logp.detach() * own).sum())
             tokens += int(own.sum())
         validation_nll, _ = mean_nll(model, held_out)
-        mean_overlap = float(np.mean(overlaps)) if overlaps else None
-        history.append(Epoch(epoch, step, nll / max(1, tokens), validation_nll, mean_overlap))
+        mean_compared = float(np.mean(compared_losses)) if compared_losses else None
+        history.append(Epoch(epoch, step, nll / max(1, tokens), validation_nll, mean_compared))
         if on_epoch:
             on_epoch(history[-1])
         if validation_nll < best:

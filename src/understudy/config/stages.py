@@ -125,13 +125,11 @@ class UserModelConfig(ModelConfig):
 
 
 class UnseenUserModelConfig(UserModelConfig):
-    """The user family that no agent is trained with: another size, so that it errs in other places."""
+    """The user family that no agent is trained with: smaller, and from scratch, so that it errs in other places."""
 
-    hidden: Annotated[int, Field(ge=8, le=8192)] = 96
+    hidden: Annotated[int, Field(ge=8, le=8192)] = 64
     """Width of the residual stream, 8 to 8192; a multiple of `heads`."""
-    layers: Annotated[int, Field(ge=1, le=128)] = 4
-    """Transformer blocks, 1 to 128."""
-    intermediate: Annotated[int, Field(ge=8, le=65_536)] = 256
+    intermediate: Annotated[int, Field(ge=8, le=65_536)] = 176
     """Width of the gated feed-forward layer, 8 to 65536."""
 
 
@@ -148,10 +146,8 @@ class SFTConfig(StageConfig):
     """Tokens per optimiser step, padding included, 32 to 10000000; at least the longest dialogue."""
     copying_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 1400
     """Steps on repeated random tokens before SFT, once for all cells, 0 (none) to 1000000."""
-    user_start: Literal["scratch", "best"] = "best"
-    """Start of a user's SFT: `scratch`, or the `best` of scratch and copying: what contradicts held-out people less."""
-    overlap_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
-    """Weight of a user's loss on which words of the agent occur in its goal, 0 (likelihood alone) to 100."""
+    comparison_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """Weight of a user's loss on what the agent's messages lack of its goal and add, 0 (likelihood alone) to 100."""
     other_side_weight: Share = 0.3
     """Weight of what this side did not write (prompt, other side) in the loss, 0 to 1: a new model must learn to read."""
     warmup: Share = 0.05
@@ -171,6 +167,9 @@ class ResidualConfig(StageConfig):
     """Replies that an aligned user writes for each one it says, 1 (SFT alone, nothing is learned) to 64."""
     contexts: Annotated[int, Field(ge=100, le=1_000_000)] = 6000
     """Logged contexts in which people's reply is told from the model's own, 100 to 1000000; fewer where fewer exist."""
+
+    min_gain: Annotated[float, Field(ge=0, le=10)] = 0.02
+    """Nats per reply that the energy must see on held-out persons to be used at all, 0 to 10: candidates cost time."""
 
 
 class SamplingConfig(StageConfig):
@@ -244,7 +243,7 @@ class CompareConfig(StageConfig):
     families: Annotated[tuple[str, ...], Field(min_length=1)] = ("elicit", "edit", "haggle")
     """Task families by name, at least one, each once."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2, 3, 4)
-    """Seeds of the repetitions, whole numbers from 0, each once; a seed covers data, SFT, RL and judging; not copying."""
+    """Seeds of the repetitions, whole numbers from 0, each once; a seed covers data, SFT, RL and judging; not the warm-up."""
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)] = ARMS
     """Arms to train and judge, each once: base, control, static, interactive, calibrated, oracle."""
     severities: tuple[Share, ...] = ()

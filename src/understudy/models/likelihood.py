@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from transformers import PreTrainedModel
@@ -65,13 +66,27 @@ def token_logprobs(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
     return _logprobs(logits, ids)
 
 
-def token_logprobs_and_states(
-    model: PreTrainedModel, ids: torch.Tensor, block: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """As `token_logprobs`, and the residual stream after a block (1 is the first): [B, T - 1, hidden] in fp32."""
+class LogprobsAndStates(NamedTuple):
+    """What one forward pass over ids [B, T] gives.
+
+    Attributes:
+        logprobs: [B, T] as `token_logprobs`.
+        states: [B, T - 1, hidden] of the residual stream after the block asked for, in fp32.
+        last_states: [B, T - 1, hidden] before the output layer, in fp32.
+    """
+
+    logprobs: torch.Tensor
+    states: torch.Tensor
+    last_states: torch.Tensor
+
+
+def token_logprobs_and_states(model: PreTrainedModel, ids: torch.Tensor, block: int) -> LogprobsAndStates:
+    """As `token_logprobs`, with the residual stream after a block (1 is the first) and before the output layer."""
     with training_autocast():
         out = model(input_ids=ids[:, :-1], use_cache=False, output_hidden_states=True)
-    return _logprobs(out.logits, ids), out.hidden_states[block].float()
+    return LogprobsAndStates(
+        _logprobs(out.logits, ids), out.hidden_states[block].float(), out.hidden_states[-1].float()
+    )
 
 
 def _logprobs(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:

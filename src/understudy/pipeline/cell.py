@@ -122,7 +122,7 @@ class Cell:
 
 
 def copying_stage(model: ModelConfig) -> str:
-    """Name of the stage whose model the agents of this shape start from."""
+    """Name of the stage whose model the agents and users of this shape start from."""
     shape = (model.hidden, model.intermediate, model.layers, model.heads, model.kv_heads, model.vocabulary)
     return f"shared/copying-{'x'.join(map(str, shape))}"
 

@@ -20,7 +20,7 @@ from understudy.types import Dialogue
 
 
 def teach_copying(context: StageContext, *, model: ModelConfig, steps: int, seed: int) -> None:
-    """A model that has seen no dialogue but can copy: `model/`, `copying.json`. All agents of a run start from it."""
+    """A model that has seen no dialogue but can copy: `model/`, `copying.json`. What has its shape starts from it."""
     new = new_model(model, seed)
     nll = learn_copying(
         new,

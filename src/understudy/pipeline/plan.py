@@ -54,7 +54,7 @@ def plan(config: CompareConfig) -> list[Stage]:
 
 
 def _copying(config: CompareConfig) -> Stage:
-    """Its seed is fixed: like a downloaded model, all agents of the run share it."""
+    """Its seed is fixed: like a downloaded model, agents and users of this shape share it over the whole run."""
     return Stage(
         name=copying_stage(config.model),
         needs=(),
@@ -99,19 +99,19 @@ def _shared(cell: Cell) -> Iterator[Stage]:
 
 
 def _align(cell: Cell, label: str, title: str, *, part: str, model: ModelConfig, dialogues: int | None = None) -> Stage:
-    """A user may start from the model that taught the agents to copy, if it has their shape."""
-    copying = copying_stage(model)
-    shared = cell.config.sft.user_start == "best" and copying == copying_stage(cell.config.model)
+    """A user of the agent's shape starts from the same model as the agent; another one from scratch."""
+    start = copying_stage(model)
+    warm = start == copying_stage(cell.config.model)
     return _stage(
         cell,
         f"user-{label}",
         f"{_ALIGNING}:align_user",
-        [cell.stage("logs"), *([copying] if shared else [])],
+        [cell.stage("logs"), *([start] if warm else [])],
         title,
         part=part,
         model=model,
         label=label,
-        copying=copying if shared else None,
+        start=start if warm else None,
         dialogues=dialogues,
     )
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from understudy.align.replies import OwnReply
 from understudy.stats import clustered_share
 from understudy.tasks.base import TaskFamily
 from understudy.types import Dialogue
-
-_FEWEST_OCCASIONS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +51,3 @@ def coherence_table(family: TaskFamily, dialogues: Sequence[Dialogue], kinds: Se
         share = clustered_share(violations, occasions)
         rows.append(CoherenceRow(kind, sum(occasions), sum(violations), share.mean, share.low, share.high))
     return rows
-
-
-def contradiction_rate(family: TaskFamily, replies: Iterable[OwnReply]) -> float | None:
-    """How often replies in logged contexts contradict the goal or what was said, in [0, 1].
-
-    The mean over the kinds of contradiction, frequent or rare, of violations / occasions; kinds with fewer than 10
-    occasions are left out. None where no kind is left: nothing is known of this user's coherence.
-    """
-    counts: dict[str, list[int]] = {}
-    for dialogue, position, reply in replies:
-        before = dialogue.messages[:position]
-        checks = Counter(family.coherence(dialogue.task, (*before, reply)))
-        for check, times in (checks - Counter(family.coherence(dialogue.task, before))).items():
-            seen = counts.setdefault(check.kind, [0, 0])
-            seen[0] += times
-            seen[1] += times * check.violated
-    rates = [violations / n for n, violations in counts.values() if n >= _FEWEST_OCCASIONS]
-    return sum(rates) / len(rates) if rates else None

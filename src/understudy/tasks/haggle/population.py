@@ -16,10 +16,10 @@ from understudy.tasks.haggle.offers import CAREFUL, CASUAL, Voice, offer
 from understudy.tasks.population import Option, Population, ReplyDistribution
 from understudy.types import Message, Task
 
-LOWEST_RESERVATION = 3
+LOWEST_RESERVATION = 2
 """Nobody accepts or proposes less than this for themselves, in points."""
 
-_RESERVATIONS = ((LOWEST_RESERVATION, 0.3), (4, 0.3), (5, 0.25), (6, 0.15))
+_RESERVATIONS = ((LOWEST_RESERVATION, 0.3), (3, 0.3), (4, 0.25), (5, 0.15))
 """Reservation points with the share of people who have them."""
 
 _PACE = {"slow": 1.0, "medium": 2.0, "fast": 3.0}
@@ -40,7 +40,7 @@ class Persona:
     """One kind of person.
 
     Attributes:
-        reservation: points under which no deal is better, 3 to 6.
+        reservation: points under which no deal is better, 2 to 5.
         pace: how fast the demand falls.
         temper: `warm` people return concessions, bear more, and take what is bearable at the end; `hot` ones walk out.
         style: how they write; the casual ones slip.

@@ -30,7 +30,7 @@ class Move:
 
 
 # Probability of settling for a standing offer, by the points that it gives the agent: too often, too early.
-_SETTLES = (0.01, 0.04, 0.14, 0.3, 0.42, 0.52, 0.6, 0.7, 0.85, 0.95, 1.0)
+_SETTLES = (0.05, 0.2, 0.35, 0.45, 0.5, 0.55, 0.6, 0.7, 0.85, 0.95, 1.0)
 
 _GREEDY = (
     "that is far too little for me ,", "i want more ,", "my side needs a lot here ,", "i have to be tough today ,",
@@ -78,7 +78,7 @@ def _offers(counts: Triple, values: Triple) -> dict[str, tuple[tuple[Triple, flo
     }
 
 
-_MANNERS = {"random": 0.26, "greedy": 0.27, "aware": 0.2, "repeat": 0.16}
+_MANNERS = {"random": 0.26, "greedy": 0.32, "aware": 0.12, "repeat": 0.2}
 _REFUSES, _ASKS_BACK = 0.1, 0.06
 
 

@@ -1,0 +1,119 @@
+"""Teaches a user made from scratch to compare what it hears with what it wants.
+
+A downloaded model can compare; a tiny one that the likelihood of a few thousand dialogues has taught approves most wrong
+drafts, since few replies show what makes a draft wrong (BENCHMARKS.md). Here each heard word has its own yes or no, and before
+each reply stands how much the last message lacks and adds. Words are told apart as tokens; none has a meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.utils.rnn import pad_sequence
+
+from understudy.models.chat import ChatFormat
+from understudy.types import Dialogue
+
+ABSENT, PRESENT = 1, 2
+_MANY = 8
+_COUNT_WEIGHT = 0.1
+
+
+class Verdict(NamedTuple):
+    """What a comparison of the last message with the goal gives, told right before the reply.
+
+    Attributes:
+        position: of the last token before the reply's own words.
+        lacking: different tokens of the goal that the last message lacks.
+        added: different tokens of the last message that the goal does not have.
+    """
+
+    position: int
+    lacking: int
+    added: int
+
+    @classmethod
+    def of(cls, position: int, goal: Sequence[int], heard: Sequence[int]) -> Verdict:
+        wanted, had = set(goal), set(heard)
+        return cls(position, len(wanted - had), len(had - wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One token sequence with all that comparing tells in it.
+
+    Attributes:
+        marks: for each token 0 unless heard from the other side, else whether the goal has it: `ABSENT` or `PRESENT`.
+        verdicts: one for each reply to a message of the other side.
+    """
+
+    marks: Sequence[int]
+    verdicts: Sequence[Verdict]
+
+
+def comparison_of(dialogue: Dialogue, chat: ChatFormat) -> Comparison:
+    """The comparison in one logged dialogue, in the view of the chat format's side."""
+    prompt = dialogue.task.prompt(chat.side)
+    ids, _ = chat.dialogue(prompt, dialogue.messages)
+    goal = chat.words(prompt)
+    heard = chat.heard(prompt, dialogue.messages)
+    marks = [0 if not h else PRESENT if t in goal else ABSENT for t, h in zip(ids, heard, strict=True)]
+    verdicts = []
+    for position, message in enumerate(dialogue.messages):
+        before = dialogue.messages[:position]
+        if message.role == chat.side and before:
+            told = len(chat.dialogue(prompt, before)[0]) + len(chat.before_own(before)) - 1
+            verdicts.append(Verdict.of(told, goal, chat.words(before[-1].text)))
+    return Comparison(marks, verdicts)
+
+
+class ComparisonLoss(torch.nn.Module):
+    """Linear heads that read the comparison off the residual stream, trained along with the model, then thrown away.
+
+    Two thirds up the model, one head says of each heard token whether the goal has it. At the last layer before a reply, two
+    heads say how many tokens are lacking and how many were added: there the reply's first word can follow it.
+
+    Args:
+        hidden: width of the residual stream.
+        layers: blocks of the model.
+    """
+
+    def __init__(self, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.present = torch.nn.Linear(hidden, 1)
+        self.lacking = torch.nn.Linear(hidden, _MANY + 1)
+        self.added = torch.nn.Linear(hidden, _MANY + 1)
+        for parameter in self.parameters():
+            torch.nn.init.zeros_(parameter)  # no seed is needed, and none is used up
+        self.block = max(1, round(2 * layers / 3))
+
+    def forward(
+        self, states: torch.Tensor, last_states: torch.Tensor, comparisons: Sequence[Comparison]
+    ) -> torch.Tensor:
+        """Mean cross-entropy of the first head, in nats, and a tenth of each of the other two.
+
+        Args:
+            states: [B, T - 1, hidden] after block `self.block`; the last token, an end of turn, is not among them.
+            last_states: [B, T - 1, hidden] before the output layer.
+            comparisons: [B], each of at most T tokens.
+        """
+        rows = [torch.as_tensor(c.marks) for c in comparisons]
+        marks = pad_sequence(rows, batch_first=True)[:, : states.shape[1]].to(states.device)
+        loss = states.new_zeros(())
+        if (heard := marks > 0).any():
+            logits = self.present(states[heard])[:, 0]
+            loss = loss + binary_cross_entropy_with_logits(logits, (marks[heard] == PRESENT).float())
+        told = [(row, verdict) for row, c in enumerate(comparisons) for verdict in c.verdicts]
+        if told:
+            before_reply = last_states[[row for row, _ in told], [verdict.position for _, verdict in told]]
+            for head, counts in (
+                (self.lacking, [verdict.lacking for _, verdict in told]),
+                (self.added, [verdict.added for _, verdict in told]),
+            ):
+                truth = torch.as_tensor(counts, device=states.device).clamp(max=_MANY)
+                loss = loss + _COUNT_WEIGHT * cross_entropy(head(before_reply), truth)
+        return loss
