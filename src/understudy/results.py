@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from understudy.realism.coherence import CoherenceRow
+from understudy.shift.two_sample import TwoSample
 from understudy.types import Dialogue
 
 
@@ -96,38 +98,12 @@ class ArmResult(Record):
     log_size: int | None = None
 
 
-class ShiftPoint(Record):
-    """A two-sample measurement at one agent turn; see `understudy.shift.two_sample.TwoSample`."""
-
-    turn: int
-    auc: float
-    low: float
-    high: float
-    n_a: int
-    n_b: int
-    alive_a: int
-    alive_b: int
-    tv_lower_bound: float
-    tv_low: float
-
-
 class ShiftResult(Record):
     """Context shift between training and real users by arm, and `null` (real against real)."""
 
     family: str
     seed: int
-    curves: dict[str, list[ShiftPoint]]
-
-
-class ContradictionRate(Record):
-    """One row of a coherence table; see `understudy.realism.coherence.CoherenceRow`."""
-
-    kind: str
-    occasions: int
-    violations: int
-    rate: float
-    low: float
-    high: float
+    curves: dict[str, list[TwoSample]]
 
 
 class Figure(Record):
@@ -151,7 +127,7 @@ class UsersResult(Record):
 
     family: str
     seed: int
-    coherence: dict[str, list[ContradictionRate]]
+    coherence: dict[str, list[CoherenceRow]]
     style: dict[str, dict[str, Figure]]
     perplexity: dict[str, HeldOutPerplexity]
 

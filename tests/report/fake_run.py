@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from understudy.realism.coherence import CoherenceRow
 from understudy.results import (
     ArmResult,
-    ContradictionRate,
     Cost,
     Figure,
     HeldOutPerplexity,
     Line,
     Score,
-    ShiftPoint,
     ShiftResult,
     Transcript,
     TranscriptColumn,
@@ -23,6 +23,7 @@ from understudy.results import (
     UsersResult,
 )
 from understudy.runs import MetricsLog, write_json
+from understudy.shift.two_sample import TwoSample
 
 PEOPLE, REFEREE = "real users (population)", "referee (a model of people)"
 ALIGNED, UNSEEN, STAND_IN = "aligned user", "unseen aligned user", "prompted stand-in (severity 1)"
@@ -164,10 +165,10 @@ def users_result(family: str, seed: int, people: str = PEOPLE) -> UsersResult:
         seed=seed,
         coherence={
             user: [
-                ContradictionRate(
+                CoherenceRow(
                     kind="approves a wrong draft", occasions=n, violations=k, rate=k / n, low=0.0, high=1.0
                 ),
-                ContradictionRate(
+                CoherenceRow(
                     kind="comments on what is already right", occasions=2 * n, violations=k, rate=k / n / 2, low=0.0,
                     high=1.0,
                 ),
@@ -193,7 +194,7 @@ def write_sweeps(run: Path, family: str, seed: int) -> None:
         write_result(run, f"{family}/seed{seed}/judge-calibrated-logs-{size}", result.model_copy(update={"cost": cost}))
 
 
-def _point(turn: int, auc: float) -> ShiftPoint:
+def _point(turn: int, auc: float) -> TwoSample:
     given = {"turn": turn, "auc": auc, "low": auc - 0.03, "high": auc + 0.03, "n_a": 1000, "n_b": 1000}
     # The report shows the AUC alone; what else a point holds is of no interest here.
-    return ShiftPoint(**given, **{name: 900 for name in ShiftPoint.model_fields if name not in given})
+    return TwoSample(**given, **{f.name: 900 for f in fields(TwoSample) if f.name not in given})

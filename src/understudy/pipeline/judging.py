@@ -17,11 +17,9 @@ from understudy.realism.perplexity import held_out_perplexity
 from understudy.realism.style import style_figures
 from understudy.results import (
     ArmResult,
-    ContradictionRate,
     Cost,
     Figure,
     HeldOutPerplexity,
-    ShiftPoint,
     ShiftResult,
     Transcript,
     TranscriptColumn,
@@ -176,10 +174,7 @@ def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) ->
     result = ShiftResult(
         family=cell.family_name,
         seed=cell.seed,
-        curves={
-            arm: [ShiftPoint.from_json(asdict(point)) for point in curve]
-            for arm, curve in (*curves.items(), ("null", null or []))
-        },
+        curves={**curves, "null": null or []},
     )
     write_json(context.output / "result.json", result.to_json())
 
@@ -197,9 +192,7 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
     labels = [*dict.fromkeys((cell.people, ALIGNED, *sft_alone, UNSEEN, PROMPTED))]
     for done, label in enumerate(labels, 1):
         held = hold(family, agent, cell.user(label, context), meetings, 1.0, width=width)
-        coherence[user_words(label)] = [
-            ContradictionRate.from_json(asdict(row)) for row in coherence_table(family, held.dialogues)
-        ]
+        coherence[user_words(label)] = coherence_table(family, held.dialogues)
         style[user_words(label)] = {
             name: Figure(mean=i.mean, low=i.low, high=i.high)
             for name, i in style_figures(held.dialogues, seed=cell.seed_of("style")).items()
