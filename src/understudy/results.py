@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from understudy.realism.coherence import CoherenceRow
+from understudy.shift.replies import ReplyShift
 from understudy.shift.two_sample import TwoSample
 from understudy.types import Dialogue
 
@@ -123,13 +124,17 @@ class HeldOutPerplexity(Record):
 
 
 class UsersResult(Record):
-    """How close each user comes to people: contradictions, style, and how well it predicts held-out people."""
+    """How close each user comes to people: contradictions, style, and how well it predicts held-out people.
+
+    `reply_shift`: by user, total variation from the real users; only users with likelihoods have one.
+    """
 
     family: str
     seed: int
     coherence: dict[str, list[CoherenceRow]]
     style: dict[str, dict[str, Figure]]
     perplexity: dict[str, HeldOutPerplexity]
+    reply_shift: dict[str, list[ReplyShift]] = {}
 
 
 class Line(Record):

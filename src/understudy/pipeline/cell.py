@@ -24,6 +24,8 @@ POPULATION, REFEREE = "population", "referee"
 ALIGNED, UNSEEN, PROMPTED = "aligned", "unseen", "prompted"
 ALIGNED_BY_SFT = "aligned by SFT"
 """The aligned user's model without its residual energy: measured beside it, trained with by no arm."""
+LOG_ARMS = ("base", "control")
+"""Arms that are fitted on logs and trained by no reward."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,17 @@ class Cell:
             family = self._known_family()
             return PromptedSpeaker(family, severity, PopulationSpeaker(family) if severity < 1 else None)
         return PromptedSpeaker(cast(Negotiate, self.training_family()), severity)
+
+    def has_energy(self, label: str, context: StageContext) -> bool:
+        """Whether this user weighs candidates by a residual energy; it then has no likelihood of its own."""
+        from understudy.users.residual import ResidualEnergy
+
+        stage = self.user_stage(label)
+        return (
+            stage is not None
+            and label != ALIGNED_BY_SFT
+            and ResidualEnergy.load(context.input(stage) / "model") is not None
+        )
 
     def _aligned_user(self, folder: Path) -> ModelSpeaker:
         from understudy.models.load import load_chat_model

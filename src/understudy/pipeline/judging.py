@@ -1,39 +1,27 @@
-"""Stages that judge agents and measure users; each reads finished stages and writes one `result.json`."""
+"""Stages that judge agents; each reads finished stages and writes one `result.json`."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from functools import partial
 
 import numpy as np
 
 from understudy.evaluate.judge import appointments, hold, score, tune_temperature
 from understudy.logs.read import read_dialogues, write_dialogues
-from understudy.models.load import load_chat_model
-from understudy.pipeline.cell import ALIGNED, ALIGNED_BY_SFT, POPULATION, PROMPTED, UNSEEN, Cell, user_words
-from understudy.realism.coherence import coherence_table
-from understudy.realism.perplexity import held_out_perplexity
-from understudy.realism.style import style_figures
+from understudy.pipeline.cell import ALIGNED, LOG_ARMS, POPULATION, PROMPTED, UNSEEN, Cell, user_words
 from understudy.results import (
     ArmResult,
     Cost,
-    Figure,
-    HeldOutPerplexity,
-    ShiftResult,
     Transcript,
     TranscriptColumn,
     TranscriptsResult,
-    UsersResult,
 )
 from understudy.runs import MetricsLog, write_json
 from understudy.scheduler import StageContext
-from understudy.shift.two_sample import null_curve, shift_curve
-from understudy.types import Role
 
 GREEDY = 0.0
 _LAST_STEPS = 5
-_LOG_ARMS = ("base", "control")
 
 
 def judge_arm(
@@ -105,7 +93,7 @@ def judge_arm(
             decoding=decoding,
             tuned_temperature=tuned,
             training_user=user_words(training_user, severity) if training_user else None,
-            training_reward=_training_reward(context, agent_stage) if arm not in _LOG_ARMS else None,
+            training_reward=_training_reward(context, agent_stage) if arm not in LOG_ARMS else None,
             reward_with_training_user=with_own,
             cost=_cost(context, cell, arm, agent_stage, training_user),
             agent_x_user=table,
@@ -144,7 +132,7 @@ def _cost(context: StageContext, cell: Cell, arm: str, agent_stage: str, trainin
         cpu += json.loads((context.input(user_stage) / "cost.json").read_text())["cpu_seconds"]
     if training_user == POPULATION:
         real += budget["dialogues"]
-    steps = cell.config.rl.steps if arm not in _LOG_ARMS else 0
+    steps = cell.config.rl.steps if arm not in LOG_ARMS else 0
     return Cost(
         optimizer_steps=steps,
         sampled_agent_messages=budget["messages"],
@@ -152,66 +140,6 @@ def _cost(context: StageContext, cell: Cell, arm: str, agent_stage: str, trainin
         cpu_seconds=cpu,
         real_dialogues=real,
     )
-
-
-def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) -> None:
-    """Per turn, how well a classifier tells an arm's training contexts from its contexts with real users.
-
-    Args:
-        arms: stage of the judgement by arm. The static arm's training contexts are the logs.
-    """
-    judge, seed = cell.config.judge, cell.seed_of("shift")
-    logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")[: judge.shift_dialogues]
-    curves = {}
-    null = None
-    for i, (arm, stage) in enumerate(arms.items()):
-        real = read_dialogues(context.input(stage) / "real-T1.jsonl")
-        met = logs if arm in ("static", *_LOG_ARMS) else read_dialogues(context.input(stage) / "training.jsonl")
-        curves[arm] = shift_curve(met, real, seed=seed, min_alive=judge.shift_min_alive)
-        if null is None or arm == "calibrated":
-            null = null_curve(real, seed=seed, min_alive=judge.shift_min_alive)
-        context.progress(i + 1, len(arms))
-    result = ShiftResult(
-        family=cell.family_name,
-        seed=cell.seed,
-        curves={**curves, "null": null or []},
-    )
-    write_json(context.output / "result.json", result.to_json())
-
-
-def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> None:
-    """Coherence, style and held-out perplexity of every user, all talking with the same agent (the base)."""
-    judge, width = cell.config.judge, cell.config.sampling.width
-    family = cell.judging_family()
-    agent = cell.model_speaker(context.input(agent_stage) / "model", "agent")
-    meetings = appointments(
-        family, judge.tuning_dialogues * 2, cell.seed_of("users"), "users", held_out=cell.goals(held_out=True)
-    )
-    coherence, style = {}, {}
-    sft_alone = [ALIGNED_BY_SFT] if cell.config.residual.candidates > 1 else []
-    labels = [*dict.fromkeys((cell.people, ALIGNED, *sft_alone, UNSEEN, PROMPTED))]
-    for done, label in enumerate(labels, 1):
-        held = hold(family, agent, cell.user(label, context), meetings, 1.0, width=width)
-        coherence[user_words(label)] = coherence_table(family, held.dialogues)
-        style[user_words(label)] = {
-            name: Figure(mean=i.mean, low=i.low, high=i.high)
-            for name, i in style_figures(held.dialogues, seed=cell.seed_of("style")).items()
-        }
-        context.progress(done, len(labels))
-    people = read_dialogues(context.input(cell.stage("logs")) / "heldout.jsonl")
-    models: dict[str, tuple[str | None, Role]] = {
-        user_words(label): (cell.user_stage(label), "user") for label in labels if label != ALIGNED_BY_SFT
-    }
-    models["agent base"] = (agent_stage, "agent")
-    perplexity = {}
-    for name, (stage, side) in models.items():
-        if stage is not None:
-            found = held_out_perplexity(load_chat_model(context.input(stage) / "model"), side, people)
-            perplexity[name] = HeldOutPerplexity.from_json(asdict(found))
-    result = UsersResult(
-        family=cell.family_name, seed=cell.seed, coherence=coherence, style=style, perplexity=perplexity
-    )
-    write_json(context.output / "result.json", result.to_json())
 
 
 def show_transcripts(context: StageContext, cell: Cell, *, arms: dict[str, str], count: int = 4) -> None:

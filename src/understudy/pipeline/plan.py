@@ -12,8 +12,8 @@ from understudy.scheduler import Stage
 from understudy.tasks import load_family
 
 # Stage functions live in modules that import torch; they are imported by name inside the worker processes.
-_FITTING, _ALIGNING, _TRAINING, _JUDGING = (
-    f"understudy.pipeline.{m}" for m in ("fitting", "aligning", "training", "judging")
+_FITTING, _ALIGNING, _TRAINING, _JUDGING, _MEASURING = (
+    f"understudy.pipeline.{m}" for m in ("fitting", "aligning", "training", "judging", "measuring")
 )
 
 
@@ -150,9 +150,9 @@ def _judge(cell: Cell, name: str, arm: str, agent_stage: str, user: str | None, 
 def _measurements(cell: Cell) -> Iterator[Stage]:
     judged = {arm: cell.stage(f"judge-{arm}") for arm in cell.config.arms}
     base = [cell.stage("logs"), cell.stage("base"), *user_stages(cell)]
-    yield _stage(cell, "users", f"{_JUDGING}:measure_users", base, "users: coherence", agent_stage=cell.stage("base"))
+    yield _stage(cell, "users", f"{_MEASURING}:measure_users", base, "users: coherence", agent_stage=cell.stage("base"))
     needs = [cell.stage("logs"), *judged.values()]
-    yield _stage(cell, "shift", f"{_JUDGING}:measure_shift", needs, "context shift", arms=judged)
+    yield _stage(cell, "shift", f"{_MEASURING}:measure_shift", needs, "context shift", arms=judged)
     yield _stage(cell, "transcripts", f"{_JUDGING}:show_transcripts", list(judged.values()), "transcripts", arms=judged)
 
 

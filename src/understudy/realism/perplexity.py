@@ -6,9 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import torch
+
 from understudy.align.sft import examples_of
 from understudy.models.chat import ChatFormat
-from understudy.models.likelihood import batches_by_length, mean_nll
+from understudy.models.likelihood import batches_by_length, mean_nll, token_logprobs
 from understudy.models.load import ChatModel
 from understudy.models.precision import default_device
 from understudy.types import Dialogue, Role
@@ -25,6 +28,31 @@ class Perplexity:
     per_token: float
     tokens: int
     bits_per_character: float
+
+
+def reply_log_probs(chat_model: ChatModel, side: Role, dialogues: Sequence[Dialogue]) -> list[list[float] | None]:
+    """log P(message | what was said before, prompt) of each of this side's messages, its end included, by dialogue.
+
+    Written as the model's tokenizer writes them; another split of the same words into tokens would add a little. None for
+    dialogues that are longer than the model's context.
+    """
+    device = default_device()
+    model = chat_model.model.to(device).eval()
+    examples = examples_of(dialogues, ChatFormat.of(chat_model, side))
+    fitting = [i for i, e in enumerate(examples) if len(e.ids) <= model.config.max_position_embeddings]
+    found: list[list[float] | None] = [None] * len(examples)
+    pad = chat_model.tokenizer.pad_token_id
+    with torch.no_grad():
+        for batch in batches_by_length([examples[i] for i in fitting], 8192, pad, device):
+            logp = token_logprobs(model, batch.ids).cpu().numpy()
+            for row, place in enumerate(batch.indices):
+                mask = np.array(examples[fitting[place]].mask)
+                starts = np.flatnonzero(mask & ~np.concatenate([[False], mask[:-1]]))
+                # Between two own messages stand tokens of the other side, which the mask leaves out.
+                found[fitting[place]] = (
+                    np.add.reduceat(logp[row, : len(mask)] * mask, starts).tolist() if starts.size else []
+                )
+    return found
 
 
 def held_out_perplexity(chat_model: ChatModel, side: Role, dialogues: Sequence[Dialogue]) -> Perplexity:

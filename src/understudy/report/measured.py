@@ -26,12 +26,17 @@ class CoherenceCell:
 
 @dataclass(frozen=True)
 class UsersTable:
-    """Users side by side: `coherence[kind][user]`, `style[figure][user]`, `perplexity[model]`, bits per character."""
+    """Users side by side.
+
+    `coherence[kind][user]`, `style[figure][user]`, `perplexity[model]` (per token, bits per character, tokens) and
+    `reply_shift[user][turn]`.
+    """
 
     users: tuple[str, ...]
     coherence: Mapping[str, Mapping[str, CoherenceCell]]
     style: Mapping[str, Mapping[str, Estimate]]
     perplexity: Mapping[str, tuple[Estimate | None, Estimate | None, int]]
+    reply_shift: Mapping[str, Mapping[int, Estimate]]
 
 
 def users_table(cells: Sequence[CellData]) -> UsersTable | None:
@@ -64,6 +69,7 @@ def users_table(cells: Sequence[CellData]) -> UsersTable | None:
             )
             for model in models
         },
+        reply_shifts(cells),
     )
 
 
@@ -118,19 +124,37 @@ def late_rises(curves: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Est
 
 def shift_curves(cells: Sequence[CellData]) -> dict[str, dict[int, Estimate]]:
     """AUC by turn and arm, at the turns that every measured seed of the arm has; `null` last."""
-    measured = [cell.shift for cell in cells if cell.shift is not None]
-    names = tuple(dict.fromkeys(name for shift in measured for name, curve in shift.curves.items() if curve))
-    result: dict[str, dict[int, Estimate]] = {}
-    for name in sorted(names, key=lambda n: n == "null"):
-        seeds = [{p.turn: p for p in shift.curves[name]} for shift in measured if shift.curves.get(name)]
-        common = sorted(set.intersection(*(set(points) for points in seeds)))
-        result[name] = {
-            turn: Estimate(seeds[0][turn].auc, seeds[0][turn].low, seeds[0][turn].high, 1, "dialogues")
-            if len(seeds) == 1
-            else over_seeds([points[turn].auc for points in seeds]) or _estimate([])
-            for turn in common
+    measured = [cell.shift.curves for cell in cells if cell.shift is not None]
+    seeds = [{arm: {p.turn: (p.auc, p.low, p.high) for p in c} for arm, c in curves.items()} for curves in measured]
+    return dict(sorted(_by_turn(seeds).items(), key=lambda item: item[0] == "null"))
+
+
+def reply_shifts(cells: Sequence[CellData]) -> dict[str, dict[int, Estimate]]:
+    """Total variation from the real users' replies by turn and user, among the dialogues that have a reply there."""
+    measured = [cell.users.reply_shift for cell in cells if cell.users is not None]
+    seeds = [
+        {
+            user: {
+                p.turn: (scale * p.tv, scale * p.low, scale * p.high) for p in c for scale in [p.dialogues / p.alive]
+            }
+            for user, c in curves.items()
         }
-    return {name: points for name, points in result.items() if points}
+        for curves in measured
+    ]
+    return _by_turn(seeds)
+
+
+def _by_turn(
+    seeds: Sequence[Mapping[str, Mapping[int, tuple[float, float, float]]]],
+) -> dict[str, dict[int, Estimate]]:
+    """Curves over the seeds, at the turns that all of them have; a single seed keeps its interval over dialogues."""
+    result: dict[str, dict[int, Estimate]] = {}
+    for name in dict.fromkeys(name for curves in seeds for name in curves):
+        found = [curves[name] for curves in seeds if curves.get(name)]
+        common = sorted(set.intersection(*map(set, found))) if found else []
+        if common:
+            result[name] = {turn: _estimate([points[turn] for points in found]) for turn in common}
+    return result
 
 
 Points = list[tuple[float, Estimate | None, Estimate | None]]

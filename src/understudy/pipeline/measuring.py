@@ -1,0 +1,131 @@
+"""Stages that measure context shift and users; each reads finished stages and writes one `result.json`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import cast
+
+from understudy.evaluate.judge import appointments, hold
+from understudy.logs.read import read_dialogues
+from understudy.models.load import load_chat_model
+from understudy.pipeline.cell import (
+    ALIGNED,
+    ALIGNED_BY_SFT,
+    LOG_ARMS,
+    POPULATION,
+    PROMPTED,
+    UNSEEN,
+    Cell,
+    user_words,
+)
+from understudy.realism.coherence import coherence_table
+from understudy.realism.perplexity import held_out_perplexity, reply_log_probs
+from understudy.realism.style import style_figures
+from understudy.results import Figure, HeldOutPerplexity, ShiftResult, UsersResult
+from understudy.runs import write_json
+from understudy.scheduler import StageContext
+from understudy.shift.replies import ReplyShift, reply_shift_by_turn
+from understudy.shift.two_sample import null_curve, shift_curve
+from understudy.tasks.base import KnownUserFamily
+from understudy.types import Dialogue, Role
+
+
+def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) -> None:
+    """Per turn, how well a classifier tells an arm's training contexts from its contexts with real users.
+
+    Args:
+        arms: stage of the judgement by arm. The static arm's training contexts are the logs.
+    """
+    judge, seed = cell.config.judge, cell.seed_of("shift")
+    logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")[: judge.shift_dialogues]
+    curves = {}
+    null = None
+    for i, (arm, stage) in enumerate(arms.items()):
+        real = read_dialogues(context.input(stage) / "real-T1.jsonl")
+        met = logs if arm in ("static", *LOG_ARMS) else read_dialogues(context.input(stage) / "training.jsonl")
+        curves[arm] = shift_curve(met, real, seed=seed, min_alive=judge.shift_min_alive)
+        if null is None or arm == "calibrated":
+            null = null_curve(real, seed=seed, min_alive=judge.shift_min_alive)
+        context.progress(i + 1, len(arms))
+    result = ShiftResult(
+        family=cell.family_name,
+        seed=cell.seed,
+        curves={**curves, "null": null or []},
+    )
+    write_json(context.output / "result.json", result.to_json())
+
+
+def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> None:
+    """Coherence, style and held-out perplexity of every user, all talking with the same agent (the base)."""
+    judge, width = cell.config.judge, cell.config.sampling.width
+    family = cell.judging_family()
+    agent = cell.model_speaker(context.input(agent_stage) / "model", "agent")
+    meetings = appointments(
+        family, judge.tuning_dialogues * 2, cell.seed_of("users"), "users", held_out=cell.goals(held_out=True)
+    )
+    coherence, style, with_people = {}, {}, []
+    labels = [cell.people, ALIGNED, UNSEEN, PROMPTED]
+    if cell.has_energy(ALIGNED, context):
+        labels.insert(2, ALIGNED_BY_SFT)
+    for done, label in enumerate(labels, 1):
+        held = hold(family, agent, cell.user(label, context), meetings, 1.0, width=width)
+        if label == cell.people:
+            with_people = held.dialogues
+        coherence[user_words(label)] = coherence_table(family, held.dialogues)
+        style[user_words(label)] = {
+            name: Figure(mean=i.mean, low=i.low, high=i.high)
+            for name, i in style_figures(held.dialogues, seed=cell.seed_of("style")).items()
+        }
+        context.progress(done, len(labels))
+    people = read_dialogues(context.input(cell.stage("logs")) / "heldout.jsonl")
+    models: dict[str, tuple[str | None, Role]] = {
+        user_words(label): (cell.user_stage(label), "user") for label in labels if label != ALIGNED_BY_SFT
+    }
+    models["agent base"] = (agent_stage, "agent")
+    perplexity = {}
+    for name, (stage, side) in models.items():
+        if stage is not None:
+            found = held_out_perplexity(load_chat_model(context.input(stage) / "model"), side, people)
+            perplexity[name] = HeldOutPerplexity.from_json(asdict(found))
+    result = UsersResult(
+        family=cell.family_name,
+        seed=cell.seed,
+        coherence=coherence,
+        style=style,
+        perplexity=perplexity,
+        reply_shift=_reply_shift(context, cell, labels, with_people),
+    )
+    write_json(context.output / "result.json", result.to_json())
+
+
+def _reply_shift(
+    context: StageContext, cell: Cell, labels: Sequence[str], with_people: Sequence[Dialogue]
+) -> dict[str, list[ReplyShift]]:
+    """By user, in the contexts of the real users with the base agent; a user that weighs candidates has no likelihood."""
+    if cell.people != POPULATION:
+        return {}
+    family = cast(KnownUserFamily, cell.judging_family())
+    people = [family.population.log_prob_marginal(d.task, d.messages) for d in with_people]
+    shifts = {}
+    for label in labels:
+        if label == POPULATION or cell.has_energy(label, context):
+            continue
+        if (stage := cell.user_stage(label)) is not None:
+            model = load_chat_model(context.input(stage) / "model")
+            found = reply_log_probs(model, "user", with_people)
+        else:
+            found = [_stand_in_log_probs(family, d) for d in with_people]
+        both = [(p, q) for p, q in zip(people, found, strict=True) if q is not None]
+        log_p, log_q = [p for p, _ in both], [q for _, q in both]
+        shifts[user_words(label)] = reply_shift_by_turn(log_p, log_q, seed=cell.seed_of("replies"))
+    return shifts
+
+
+def _stand_in_log_probs(family: KnownUserFamily, dialogue: Dialogue) -> list[float]:
+    said = dialogue.messages
+    chances = [
+        family.prompted_reply(dialogue.task, said[:i]).probability(m) for i, m in enumerate(said) if m.role == "user"
+    ]
+    return [math.log(p) if p > 0 else -math.inf for p in chances]
