@@ -21,18 +21,23 @@ def test_what_is_told_in_a_dialogue(tiny_model: ChatModel, colour_logs: list[Dia
         Message("user", "please"),
         Message("agent", "you want green ?", shown="red"),
         Message("user", "i want red"),
+        Message("agent", "red ? you want red"),
+        Message("user", "red"),
     )
     dialogue = replace(dialogue, task=replace(dialogue.task, user_prompt="you want red"), messages=said)
     chat = ChatFormat(tiny_model.tokenizer, "user")
     ids, mask = chat.dialogue("you want red", said)
     comparison = comparison_of(dialogue, chat)
     words = [(tiny_model.tokenizer.decode([i]).strip(), m) for i, m in zip(ids, comparison.marks, strict=True) if m]
-    assert words == [("you", PRESENT), ("want", PRESENT), ("green", ABSENT), ("?", ABSENT)]
-    # The opening answers nothing; the second reply's first own word follows the verdict.
-    (verdict,) = comparison.verdicts
-    assert (verdict.lacking, verdict.added) == (1, 2)
-    assert (mask[verdict.position], mask[verdict.position + 1]) == (False, True)
-    assert tiny_model.tokenizer.decode(ids[verdict.position]).strip() == "red"  # what is shown
+    assert words[:4] == [("you", PRESENT), ("want", PRESENT), ("green", ABSENT), ("?", ABSENT)]
+    assert words[4:] == [("red", PRESENT), ("?", ABSENT), ("you", PRESENT), ("want", PRESENT), ("red", PRESENT)]
+    # The opening answers nothing; the other replies' first own words follow their verdicts.
+    first, second = comparison.verdicts
+    assert first.counts == (1, 2, 0, 1)  # lacks red; adds green ?
+    assert second.counts == (0, 1, 3, 2)  # lacks nothing; adds ?; you want ? were said before
+    for verdict in (first, second):
+        assert (mask[verdict.position], mask[verdict.position + 1]) == (False, True)
+    assert tiny_model.tokenizer.decode(ids[first.position]).strip() == "red"  # what is shown
 
 
 @torch.no_grad()
@@ -45,13 +50,15 @@ def test_the_loss_by_hand() -> None:
     torch.nn.init.ones_(loss.present.weight)
     present = (math.log(1 + math.exp(-1)) + math.log(1 + math.exp(3)) + math.log(1 + math.exp(2))) / 3
     assert float(loss(states, states, marks)) == pytest.approx(present)
-    # Two counts of nine kinds each, told where the reply begins; more than eight is eight.
-    told = [Comparison([0, PRESENT, ABSENT], [Verdict(1, 2, 0)]), Comparison([0, 0, ABSENT, 0, 0], [Verdict(3, 11, 8)])]
-    assert float(loss(states, states, told)) == pytest.approx(present + 0.1 * 2 * math.log(9))
-    torch.nn.init.zeros_(loss.lacking.weight)
-    loss.lacking.weight[2] = 1.0
+    # Four counts of nine kinds each, told where the reply begins; more than eight is eight.
+    told = [
+        Comparison([0, PRESENT, ABSENT], [Verdict(1, 2, 0, 0, 0)]),
+        Comparison([0, 0, ABSENT, 0, 0], [Verdict(3, 11, 8, 0, 1)]),
+    ]
+    assert float(loss(states, states, told)) == pytest.approx(present + 0.1 * 4 * math.log(9))
+    loss.counts[0].weight[2] = 1.0
     lacking = (math.log(8 + math.exp(1)) - 1 + math.log(8 + math.exp(9))) / 2
-    assert float(loss(states, states, told)) == pytest.approx(present + 0.1 * (lacking + math.log(9)))
+    assert float(loss(states, states, told)) == pytest.approx(present + 0.1 * (lacking + 3 * math.log(9)))
 
 
 def test_where_nothing_was_heard_it_is_zero() -> None:

@@ -1,8 +1,9 @@
 """Teaches a user made from scratch to compare what it hears with what it wants.
 
 A downloaded model can compare; a tiny one that the likelihood of a few thousand dialogues has taught approves most wrong
-drafts, since few replies show what makes a draft wrong (BENCHMARKS.md). Here each heard word has its own yes or no, and before
-each reply stands how much the last message lacks and adds. Words are told apart as tokens; none has a meaning.
+drafts, since few replies show what makes a draft wrong, and does not lose patience when people do (BENCHMARKS.md). Here each
+heard word has its own yes or no, and before each reply stands how much the last message lacks, adds and repeats, and how long
+this has been going on. Words are told apart as tokens; none has a meaning.
 """
 
 from __future__ import annotations
@@ -24,22 +25,33 @@ _COUNT_WEIGHT = 0.1
 
 
 class Verdict(NamedTuple):
-    """What a comparison of the last message with the goal gives, told right before the reply.
+    """What a comparison of the last message with the goal and with what was said gives, told right before the reply.
 
     Attributes:
         position: of the last token before the reply's own words.
         lacking: different tokens of the goal that the last message lacks.
         added: different tokens of the last message that the goal does not have.
+        repeated: different tokens of the last message that the other side had said before.
+        spoken: messages that this side has written so far.
     """
 
     position: int
     lacking: int
     added: int
+    repeated: int
+    spoken: int
 
     @classmethod
-    def of(cls, position: int, goal: Sequence[int], heard: Sequence[int]) -> Verdict:
-        wanted, had = set(goal), set(heard)
-        return cls(position, len(wanted - had), len(had - wanted))
+    def of(cls, position: int, goal: Sequence[int], heard: Sequence[Sequence[int]], spoken: int) -> Verdict:
+        """From the goal's tokens, those of each of the other side's messages, and the number of own messages."""
+        wanted, last = set(goal), set(heard[-1])
+        before = {token for message in heard[:-1] for token in message}
+        return cls(position, len(wanted - last), len(last - wanted), len(last & before), spoken)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """All that is to be told here."""
+        return self[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +75,22 @@ def comparison_of(dialogue: Dialogue, chat: ChatFormat) -> Comparison:
     heard = chat.heard(prompt, dialogue.messages)
     marks = [0 if not h else PRESENT if t in goal else ABSENT for t, h in zip(ids, heard, strict=True)]
     verdicts = []
+    others: list[list[int]] = []
     for position, message in enumerate(dialogue.messages):
-        before = dialogue.messages[:position]
-        if message.role == chat.side and before:
+        if message.role != chat.side:
+            others.append(chat.words(message.text))
+        elif others:
+            before = dialogue.messages[:position]
             told = len(chat.dialogue(prompt, before)[0]) + len(chat.before_own(before)) - 1
-            verdicts.append(Verdict.of(told, goal, chat.words(before[-1].text)))
+            verdicts.append(Verdict.of(told, goal, others, position - len(others)))
     return Comparison(marks, verdicts)
 
 
 class ComparisonLoss(torch.nn.Module):
     """Linear heads that read the comparison off the residual stream, trained along with the model, then thrown away.
 
-    Two thirds up the model, one head says of each heard token whether the goal has it. At the last layer before a reply, two
-    heads say how many tokens are lacking and how many were added: there the reply's first word can follow it.
+    Two thirds up the model, one head says of each heard token whether the goal has it. At the last layer before a reply, one
+    head per count of `Verdict` says how many: there the reply's first word can follow it.
 
     Args:
         hidden: width of the residual stream.
@@ -85,8 +100,7 @@ class ComparisonLoss(torch.nn.Module):
     def __init__(self, hidden: int, layers: int) -> None:
         super().__init__()
         self.present = torch.nn.Linear(hidden, 1)
-        self.lacking = torch.nn.Linear(hidden, _MANY + 1)
-        self.added = torch.nn.Linear(hidden, _MANY + 1)
+        self.counts = torch.nn.ModuleList(torch.nn.Linear(hidden, _MANY + 1) for _ in Verdict._fields[1:])
         for parameter in self.parameters():
             torch.nn.init.zeros_(parameter)  # no seed is needed, and none is used up
         self.block = max(1, round(2 * layers / 3))
@@ -94,7 +108,7 @@ class ComparisonLoss(torch.nn.Module):
     def forward(
         self, states: torch.Tensor, last_states: torch.Tensor, comparisons: Sequence[Comparison]
     ) -> torch.Tensor:
-        """Mean cross-entropy of the first head, in nats, and a tenth of each of the other two.
+        """Mean cross-entropy of the first head, in nats, and a tenth of each of the others.
 
         Args:
             states: [B, T - 1, hidden] after block `self.block`; the last token, an end of turn, is not among them.
@@ -110,10 +124,7 @@ class ComparisonLoss(torch.nn.Module):
         told = [(row, verdict) for row, c in enumerate(comparisons) for verdict in c.verdicts]
         if told:
             before_reply = last_states[[row for row, _ in told], [verdict.position for _, verdict in told]]
-            for head, counts in (
-                (self.lacking, [verdict.lacking for _, verdict in told]),
-                (self.added, [verdict.added for _, verdict in told]),
-            ):
-                truth = torch.as_tensor(counts, device=states.device).clamp(max=_MANY)
-                loss = loss + _COUNT_WEIGHT * cross_entropy(head(before_reply), truth)
+            truth = torch.as_tensor([verdict.counts for _, verdict in told], device=states.device).clamp(max=_MANY)
+            for head, count in zip(self.counts, truth.T, strict=True):
+                loss = loss + _COUNT_WEIGHT * cross_entropy(head(before_reply), count)
         return loss

@@ -186,9 +186,9 @@ class SamplingConfig(StageConfig):
 class RLConfig(StageConfig):
     """GRPO (arXiv 2402.03300) on the agent's tokens; the arms differ only in where contexts and users come from."""
 
-    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 60
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 120
     """Optimiser steps of every arm that trains by RL, 1 to 1000000; enough for the oracle to reach its plateau."""
-    messages_per_step: Annotated[int, Field(ge=8, le=10_000_000)] = 640
+    messages_per_step: Annotated[int, Field(ge=8, le=10_000_000)] = 320
     """Agent messages sampled per step in every arm, about: short dialogues get more groups. 8 to 10000000."""
     min_groups: Annotated[int, Field(ge=1, le=65_536)] = 8
     """Fewest tasks per step, 1 to `max_groups`."""
@@ -227,7 +227,7 @@ class JudgeConfig(StageConfig):
 
     dialogues: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
     """Dialogues of each agent with each user on held-out goals, 10 to 1000000."""
-    tuning_dialogues: Annotated[int, Field(ge=10, le=1_000_000)] = 150
+    tuning_dialogues: Annotated[int, Field(ge=10, le=1_000_000)] = 300
     """Dialogues per temperature when decoding is tuned, with the arm's own training user, 10 to 1000000."""
     temperatures: Annotated[tuple[Temperature, ...], Field(min_length=1)] = (1.0, 0.5)
     """Decoding temperatures to choose from, each above 0 and at most 10; greedy (0) is always among the choices."""

@@ -80,7 +80,7 @@ def judge_arm(
         with_own = score(held, 1.0, cell.seed_of("score", arm, "own"))
     table = {user_words(cell.people): decoding["tuned"]}
     if log_size is None and severity == 1.0:
-        others = meetings[: judge.tuning_dialogues * 2]
+        others = meetings[: judge.tuning_dialogues]
         for label in (ALIGNED, UNSEEN, PROMPTED):
             held = hold(judging, agent, cell.user(label, context), others, tuned, width=width)
             table[user_words(label)] = score(held, tuned, cell.seed_of("score", arm, label))

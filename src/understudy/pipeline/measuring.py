@@ -63,7 +63,7 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
     family = cell.judging_family()
     agent = cell.model_speaker(context.input(agent_stage) / "model", "agent")
     meetings = appointments(
-        family, judge.tuning_dialogues * 2, cell.seed_of("users"), "users", held_out=cell.goals(held_out=True)
+        family, judge.tuning_dialogues, cell.seed_of("users"), "users", held_out=cell.goals(held_out=True)
     )
     coherence, style, with_people = {}, {}, []
     labels = [cell.people, ALIGNED, UNSEEN, PROMPTED]
