@@ -1,9 +1,9 @@
-"""How often an aligned user contradicts its goal or what was said, in logged contexts of persons that it has not seen.
+"""How often an aligned user contradicts itself, and when it leaves, in logged contexts of persons that it has not seen.
 
     python bench/user_coherence.py --task edit --seed 1000 [--set sft.comparison_weight=0] [--contexts 3000] [--keep DIR]
 
 Makes the logs, fits the user by SFT as `compare` does, and lets it answer in people's place. The quickest way to see what a
-change of the user does, without any agent. Pilot seeds from 1000 on are not among those of a comparison; what is tried on
+change of the user does, without training any agent. Pilot seeds from 1000 on are not among those of a comparison; what is tried on
 them may be chosen by them. 95% intervals over dialogues. `--keep` holds the stages and reuses those that are there.
 """
 
@@ -55,6 +55,8 @@ def measure(cell: Cell, folder: Path, contexts: int) -> None:
     family, sampling = cell.training_family(), cell.config.sampling
     # Per kind and dialogue: occasions and contradictions in replies of the model alone, not in what was logged before.
     counts: dict[str, dict[str, list[int]]] = {}
+    # By the agent's messages so far: contexts, and how many of them people and the model ended.
+    endings: dict[int, list[int]] = {}
     for dialogue, position, reply in own_replies(
         load_chat_model(aligned / "model"),
         held_out,
@@ -64,6 +66,9 @@ def measure(cell: Cell, folder: Path, contexts: int) -> None:
         seed=cell.seed_of("coherence"),
     ):
         before = dialogue.messages[:position]
+        ended = endings.setdefault(sum(m.role == "agent" for m in before), [0, 0, 0])
+        for place, one in enumerate((True, dialogue.messages[position].end, reply.end)):
+            ended[place] += one
         checks = Counter(family.coherence(dialogue.task, (*before, reply)))
         for check, times in (checks - Counter(family.coherence(dialogue.task, before))).items():
             seen = counts.setdefault(check.kind, {}).setdefault(dialogue.task.id, [0, 0])
@@ -74,6 +79,9 @@ def measure(cell: Cell, folder: Path, contexts: int) -> None:
         share = clustered_share(violations, occasions)
         counted = f"{sum(violations)} of {sum(occasions)}"
         print(f"    {kind}: {share.mean:.3f} [{share.low:.3f}, {share.high:.3f}] ({counted})", flush=True)
+    print("ends the dialogue, by the agent's messages so far:")
+    for turn, (n, by_people, by_model) in sorted(endings.items()):
+        print(f"    {turn}: people {by_people / n:.3f}, model {by_model / n:.3f} ({n} contexts)", flush=True)
 
 
 def run(stages: dict[str, Stage], name: str, folder: Path) -> Path:
