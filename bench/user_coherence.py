@@ -3,8 +3,8 @@
     python bench/user_coherence.py --task edit --seed 1000 [--set sft.comparison_weight=0] [--contexts 3000] [--keep DIR]
 
 Makes the logs, fits the user by SFT as `compare` does, and lets it answer in people's place. The quickest way to see what a
-change of the user does, without training any agent. Pilot seeds from 1000 on are not among those of a comparison; what is tried on
-them may be chosen by them. 95% intervals over dialogues. `--keep` holds the stages and reuses those that are there.
+change of the user does, without training any agent. Pilot seeds from 1000 on are not among those of a comparison; what is
+tried on them may be chosen by them. 95% intervals over dialogues. `--keep` holds the stages and reuses those that are there.
 """
 
 from __future__ import annotations
