@@ -102,7 +102,7 @@ class ComparisonLoss(torch.nn.Module):
         self.present = torch.nn.Linear(hidden, 1)
         self.counts = torch.nn.ModuleList(torch.nn.Linear(hidden, _MANY + 1) for _ in Verdict._fields[1:])
         for parameter in self.parameters():
-            torch.nn.init.zeros_(parameter)  # no seed is needed, and none is used up
+            torch.nn.init.zeros_(parameter)  # so that no seed matters
         self.block = max(1, round(2 * layers / 3))
 
     def forward(
