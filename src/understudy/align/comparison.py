@@ -1,9 +1,9 @@
 """Teaches a user made from scratch to compare what it hears with what it wants.
 
 A downloaded model can compare; a tiny one that the likelihood of a few thousand dialogues has taught approves most wrong
-drafts, since few replies show what makes a draft wrong, and does not lose patience when people do (BENCHMARKS.md). Here each
-heard word has its own yes or no, and before each reply stands how much the last message lacks, adds and repeats, and how long
-this has been going on. Words are told apart as tokens; none has a meaning.
+drafts, since few replies show what makes a draft wrong (BENCHMARKS.md). Here each heard word has its own yes or no, and
+before each reply stands how much the last message lacks, adds and repeats, and how long this has been going on. Words are
+told apart as tokens; none has a meaning.
 """
 
 from __future__ import annotations
