@@ -8,7 +8,7 @@ told apart as tokens; none has a meaning.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -42,11 +42,11 @@ class Verdict(NamedTuple):
     spoken: int
 
     @classmethod
-    def of(cls, position: int, goal: Sequence[int], heard: Sequence[Sequence[int]], spoken: int) -> Verdict:
+    def of(cls, position: int, goal: Set[int], heard: Sequence[Sequence[int]], spoken: int) -> Verdict:
         """From the goal's tokens, those of each of the other side's messages, and the number of own messages."""
-        wanted, last = set(goal), set(heard[-1])
+        last = set(heard[-1])
         before = {token for message in heard[:-1] for token in message}
-        return cls(position, len(wanted - last), len(last - wanted), len(last & before), spoken)
+        return cls(position, len(goal - last), len(last - goal), len(last & before), spoken)
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -70,19 +70,21 @@ class Comparison:
 def comparison_of(dialogue: Dialogue, chat: ChatFormat) -> Comparison:
     """The comparison in one logged dialogue, in the view of the chat format's side."""
     prompt = dialogue.task.prompt(chat.side)
-    ids, _ = chat.dialogue(prompt, dialogue.messages)
-    goal = chat.words(prompt)
+    ids, mask = chat.dialogue(prompt, dialogue.messages)
+    goal = set(chat.words(prompt))
     heard = chat.heard(prompt, dialogue.messages)
     marks = [0 if not h else PRESENT if t in goal else ABSENT for t, h in zip(ids, heard, strict=True)]
+    # Own messages are runs of the mask; what stands right before one is not of the message itself.
+    before_own = (i - 1 for i, own in enumerate(mask) if own and not mask[i - 1])
     verdicts = []
     others: list[list[int]] = []
-    for position, message in enumerate(dialogue.messages):
+    for turn, message in enumerate(dialogue.messages):
         if message.role != chat.side:
             others.append(chat.words(message.text))
-        elif others:
-            before = dialogue.messages[:position]
-            told = len(chat.dialogue(prompt, before)[0]) + len(chat.before_own(before)) - 1
-            verdicts.append(Verdict.of(told, goal, others, position - len(others)))
+            continue
+        position = next(before_own)
+        if others:
+            verdicts.append(Verdict.of(position, goal, others, turn - len(others)))
     return Comparison(marks, verdicts)
 
 
