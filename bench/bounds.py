@@ -13,14 +13,14 @@ from collections.abc import Callable
 import numpy as np
 
 from understudy.shift.exact import Reward, context_shift, contexts, policy_shift, reward_bound, user_shift, value
-from understudy.shift.families import Comparison, cliff, misunderstanding, random_comparison, recoverable
+from understudy.shift.families import ProcessPair, cliff, misunderstanding, random_pair, recoverable
 
 HORIZONS = (2, 4, 8, 16, 32)
 ERROR = 1e-3
 REWARDS: tuple[Reward, ...] = ("per turn", "terminal")
 
 
-def gap_and_bound(c: Comparison, reward: Reward) -> tuple[float, float, bool]:
+def gap_and_bound(c: ProcessPair, reward: Reward) -> tuple[float, float, bool]:
     """The gap in reward, its bound, and whether the shift of contexts grew by no more than its own bound at each turn."""
     rewards = c.rewards.copy()
     if reward == "terminal":
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    families: tuple[Callable[[int, float, Reward], Comparison], ...] = (cliff, misunderstanding, recoverable)
+    families: tuple[Callable[[int, float, Reward], ProcessPair], ...] = (cliff, misunderstanding, recoverable)
     print(f"exponent in H over {HORIZONS}, error {ERROR} a turn")
     for family in families:
         for reward in REWARDS:
@@ -54,13 +54,13 @@ def main() -> None:
     rng = np.random.default_rng(given.seed)
     print("random processes (8 states, 4 acts, nine tenths alike): mean gap / bound, per turn")
     for h in HORIZONS:
-        found = [gap_and_bound(random_comparison(rng, h, 8, 4, closeness=0.9), "per turn") for _ in range(200)]
+        found = [gap_and_bound(random_pair(rng, h, 8, 4, closeness=0.9), "per turn") for _ in range(200)]
         print(f"    H={h}: {np.mean([gap / bound for gap, bound, _ in found]):.4f}")
     violations = 0
     for _ in range(given.cases):
         horizon, states, acts = (int(rng.integers(1, n)) for n in (9, 7, 6))
         peaked = float(rng.choice([0.05, 1.0, 20.0]))
-        c = random_comparison(rng, horizon, states, acts, closeness=rng.random(), concentration=peaked)
+        c = random_pair(rng, horizon, states, acts, closeness=rng.random(), concentration=peaked)
         for reward in REWARDS:
             gap, bound, grows = gap_and_bound(c, reward)
             violations += gap > bound + 1e-12 or not grows

@@ -19,13 +19,13 @@ from understudy.shift.exact import (
     user_shift,
     value,
 )
-from understudy.shift.families import Comparison, cliff, misunderstanding, random_comparison, recoverable
+from understudy.shift.families import ProcessPair, cliff, misunderstanding, random_pair, recoverable
 
 REWARDS: tuple[Reward, ...] = ("per turn", "terminal")
 HORIZONS = np.array([2, 4, 8, 16, 32])
 
 
-def gap_and_bound(c: Comparison, reward: Reward) -> tuple[float, float]:
+def gap_and_bound(c: ProcessPair, reward: Reward) -> tuple[float, float]:
     d = contexts(c.agent, c.users)
     gap = value(d, c.agent, c.rewards) - value(contexts(c.other_agent, c.other_users), c.other_agent, c.rewards)
     eps, delta = policy_shift(d, c.agent, c.other_agent), user_shift(d, c.agent, c.users, c.other_users)
@@ -74,7 +74,7 @@ def test_two_turns_by_hand() -> None:
 def test_the_inequalities_hold(
     seed: int, horizon: int, states: int, acts: int, closeness: float, concentration: float
 ) -> None:
-    c = random_comparison(
+    c = random_pair(
         np.random.default_rng(seed), horizon, states, acts, closeness=closeness, concentration=concentration
     )
     d = contexts(c.agent, c.users)
@@ -89,7 +89,7 @@ def test_the_inequalities_hold(
         rewards = c.rewards.copy()
         if reward == "terminal":
             rewards[:-1] = 0
-        gap, bound = gap_and_bound(Comparison(c.agent, c.users, c.other_agent, c.other_users, rewards), reward)
+        gap, bound = gap_and_bound(ProcessPair(c.agent, c.users, c.other_agent, c.other_users, rewards), reward)
         assert gap <= bound + 1e-12
         parts = reward_gap(c.agent, c.other_agent, c.users, c.other_users, rewards, seen=0.3)
         assert parts.seen - parts.real == pytest.approx(parts.sampling + parts.policy + parts.simulator)
@@ -118,7 +118,7 @@ def test_where_errors_are_mended_the_bound_is_loose() -> None:
 
 
 def test_static_and_interactive_training_have_one_part_each() -> None:
-    c = random_comparison(np.random.default_rng(0), 4, 3, 2)
+    c = random_pair(np.random.default_rng(0), 4, 3, 2)
     static = reward_gap(c.agent, c.other_agent, c.users, c.users, c.rewards)
     assert (static.sampling, static.simulator) == (0, 0)
     assert abs(static.policy) > 1e-3

@@ -147,7 +147,7 @@ class SFTConfig(StageConfig):
     copying_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 1400
     """Steps on repeated random tokens before SFT, once for all cells, 0 (none) to 1000000."""
     comparison_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
-    """Weight of a user's loss on what the agent's messages lack of its goal and add, 0 (likelihood alone) to 100."""
+    """Weight of a user's loss on what the agent's messages lack, add and repeat, 0 (likelihood alone) to 100."""
     other_side_weight: Share = 0.3
     """Weight of what this side did not write (prompt, other side) in the loss, 0 to 1: a new model must learn to read."""
     warmup: Share = 0.05
@@ -167,7 +167,6 @@ class ResidualConfig(StageConfig):
     """Replies that an aligned user writes for each one it says, 1 (SFT alone, nothing is learned) to 64."""
     contexts: Annotated[int, Field(ge=100, le=1_000_000)] = 6000
     """Logged contexts in which people's reply is told from the model's own, 100 to 1000000; fewer where fewer exist."""
-
     min_gain: Annotated[float, Field(ge=0, le=10)] = 0.02
     """Nats per reply that the energy must see on held-out persons to be used at all, 0 to 10: candidates cost time."""
 
@@ -187,7 +186,7 @@ class RLConfig(StageConfig):
     """GRPO (arXiv 2402.03300) on the agent's tokens; the arms differ only in where contexts and users come from."""
 
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 120
-    """Optimiser steps of every arm that trains by RL, 1 to 1000000; enough for the oracle to reach its plateau."""
+    """Optimiser steps of every arm that trains by RL, 1 to 1000000; take enough for the oracle to reach its plateau."""
     messages_per_step: Annotated[int, Field(ge=8, le=10_000_000)] = 320
     """Agent messages sampled per step in every arm, about: short dialogues get more groups. 8 to 10000000."""
     min_groups: Annotated[int, Field(ge=1, le=65_536)] = 8
@@ -243,7 +242,7 @@ class CompareConfig(StageConfig):
     families: Annotated[tuple[str, ...], Field(min_length=1)] = ("elicit", "edit", "haggle")
     """Task families by name, at least one, each once."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2, 3, 4)
-    """Seeds of the repetitions, whole numbers from 0, each once; a seed covers data, SFT, RL and judging; not the warm-up."""
+    """Seeds of the repetitions, whole numbers from 0, each once; a seed covers data, SFT, RL and judging; not copying."""
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)] = ARMS
     """Arms to train and judge, each once: base, control, static, interactive, calibrated, oracle."""
     severities: tuple[Share, ...] = ()

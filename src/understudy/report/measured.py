@@ -10,6 +10,7 @@ import numpy as np
 from understudy.report.estimate import Estimate, of_scores, over_seeds
 from understudy.report.read import CellData
 from understudy.results import ArmResult, Score
+from understudy.shift.replies import ReplyShift
 from understudy.stats import binomial_interval, late_rise
 
 
@@ -132,16 +133,13 @@ def shift_curves(cells: Sequence[CellData]) -> dict[str, dict[int, Estimate]]:
 def reply_shifts(cells: Sequence[CellData]) -> dict[str, dict[int, Estimate]]:
     """Total variation from the real users' replies by turn and user, among the dialogues that have a reply there."""
     measured = [cell.users.reply_shift for cell in cells if cell.users is not None]
-    seeds = [
-        {
-            user: {
-                p.turn: (scale * p.tv, scale * p.low, scale * p.high) for p in c for scale in [p.dialogues / p.alive]
-            }
-            for user, c in curves.items()
-        }
-        for curves in measured
-    ]
+    seeds = [{user: {p.turn: _among_alive(p) for p in c} for user, c in curves.items()} for curves in measured]
     return _by_turn(seeds)
+
+
+def _among_alive(point: ReplyShift) -> tuple[float, float, float]:
+    scale = point.dialogues / point.alive
+    return scale * point.tv, scale * point.low, scale * point.high
 
 
 def _by_turn(

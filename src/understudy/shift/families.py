@@ -13,7 +13,7 @@ RIGHT, WRONG = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ProcessPair:
     """Two processes with the same rewards, in [0, 1].
 
     Attributes:
@@ -29,7 +29,7 @@ class Comparison:
     rewards: Table
 
 
-def cliff(horizon: int, eps: float, reward: Reward) -> Comparison:
+def cliff(horizon: int, eps: float, reward: Reward) -> ProcessPair:
     """An agent that errs with probability `eps` a turn where nothing can be undone: it attains the bound to first order.
 
     The first agent never errs, and earns 1 per turn (or 1 at the end); after one wrong act nothing is earned.
@@ -38,10 +38,10 @@ def cliff(horizon: int, eps: float, reward: Reward) -> Comparison:
     replies[:, RIGHT, RIGHT, RIGHT] = replies[:, RIGHT, WRONG, WRONG] = 1
     replies[:, WRONG, :, WRONG] = 1
     users = Users(np.array([1.0, 0.0]), replies)
-    return Comparison(_errs(horizon, 0.0), users, _errs(horizon, eps), users, _rewards(horizon, reward))
+    return ProcessPair(_errs(horizon, 0.0), users, _errs(horizon, eps), users, _rewards(horizon, reward))
 
 
-def misunderstanding(horizon: int, delta: float, reward: Reward) -> Comparison:
+def misunderstanding(horizon: int, delta: float, reward: Reward) -> ProcessPair:
     """Users who misunderstand with probability `delta` a reply, for good; the agent acts the same with both."""
 
     def users(error: float) -> Users:
@@ -51,20 +51,20 @@ def misunderstanding(horizon: int, delta: float, reward: Reward) -> Comparison:
         return Users(np.array([1.0, 0.0]), replies)
 
     agent = _errs(horizon, 0.0)
-    return Comparison(agent, users(0.0), agent, users(delta), _rewards(horizon, reward))
+    return ProcessPair(agent, users(0.0), agent, users(delta), _rewards(horizon, reward))
 
 
-def recoverable(horizon: int, eps: float, reward: Reward) -> Comparison:
+def recoverable(horizon: int, eps: float, reward: Reward) -> ProcessPair:
     """As `cliff`, but the next right act mends all: errors cost their own turn, and the bound is loose."""
     replies = np.zeros((horizon - 1, 2, 2, 2))
     replies[:, :, RIGHT, RIGHT] = replies[:, :, WRONG, WRONG] = 1
     users = Users(np.array([1.0, 0.0]), replies)
     rewards = _rewards(horizon, reward)
     rewards[:, WRONG, RIGHT] = rewards[:, RIGHT, RIGHT]
-    return Comparison(_errs(horizon, 0.0), users, _errs(horizon, eps), users, rewards)
+    return ProcessPair(_errs(horizon, 0.0), users, _errs(horizon, eps), users, rewards)
 
 
-def random_comparison(
+def random_pair(
     rng: np.random.Generator,
     horizon: int,
     states: int,
@@ -72,7 +72,7 @@ def random_comparison(
     *,
     closeness: float = 0.0,
     concentration: float = 1.0,
-) -> Comparison:
+) -> ProcessPair:
     """Two processes drawn from Dirichlet distributions.
 
     Args:
@@ -89,7 +89,7 @@ def random_comparison(
     agent, opening = draw(horizon, states, acts), draw(states)
     replies = draw(horizon - 1, states, acts, states)
     users, other_users = Users(opening, replies), Users(near(opening), near(replies))
-    return Comparison(agent, users, near(agent), other_users, rng.random((horizon, states, acts)))
+    return ProcessPair(agent, users, near(agent), other_users, rng.random((horizon, states, acts)))
 
 
 def _errs(horizon: int, error: float) -> Table:
