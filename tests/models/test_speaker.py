@@ -85,6 +85,29 @@ def test_forced_words_begin_the_message_and_are_not_trained(tiny_model: ChatMode
     assert not any(record.sampled[:start])
 
 
+def test_alternatives_go_on_from_the_same_words(tiny_model: ChatModel) -> None:
+    said = (*OPENING, Message("agent", "a"), Message("user", "red"))
+    speaker = ModelSpeaker(tiny_model, "agent", width=4, max_message_tokens=6)
+    alone = ModelSpeaker(tiny_model, "agent", width=4, max_message_tokens=6)
+    long = (Message("user", "red " * 600),)
+    requests = [request(1, said, "take"), request(2, long), request(3, OPENING)]
+    first, failed, third = speaker.alternatives(requests, 5)
+    assert isinstance(failed, Failure)
+    assert not isinstance(first, Failure)
+    assert not isinstance(third, Failure)
+    assert len(third) == 5
+    assert len({message.text for message, _ in first}) > 1
+    for message, record in first:
+        assert message.text.startswith("take")
+        assert len(record.spans) == 1
+        sampled = torch.tensor(record.sampled)
+        assert (torch.tensor(record.logprobs) - full_logprobs(tiny_model, record))[sampled].abs().max() < 0.02
+    assert alone.reply(requests[:1]) == [first[0][0]]  # the same draws as for one reply
+    assert alone.finish(1) == first[0][1]
+    assert speaker.finish(1) is None
+    assert len(speaker._free) == 4
+
+
 def test_a_full_context_is_a_failure_not_a_reward(tiny_model: ChatModel) -> None:
     speaker = ModelSpeaker(tiny_model, "agent", width=2, max_message_tokens=6)
     long, short = request(0, (Message("user", "red " * 100),)), request(1, OPENING)

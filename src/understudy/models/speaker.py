@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -35,6 +35,12 @@ class _View:
         self.ids += ids
         self.sampled += sampled if sampled is not None else [False] * len(ids)
         self.logprobs += [0.0] * len(ids)
+
+    def copy(self) -> _View:
+        return replace(self, ids=[*self.ids], sampled=[*self.sampled], logprobs=[*self.logprobs], spans=[*self.spans])
+
+    def record(self) -> TokenRecord:
+        return TokenRecord(tuple(self.ids), tuple(self.sampled), tuple(self.logprobs), tuple(self.spans))
 
 
 class ModelSpeaker:
@@ -72,25 +78,54 @@ class ModelSpeaker:
 
     def reply(self, requests: Sequence[Request]) -> list[Message | Failure]:
         answers: list[Message | Failure] = [Failure(CONTEXT_FULL)] * len(requests)
+        asked = self._asked(requests)
+        written = self._write(*self._unread(asked), [requests[index] for index, _ in asked]) if asked else []
+        for (index, view), sampled in zip(asked, written, strict=True):
+            self._append(view, sampled)
+            answers[index] = self.message(sampled, requests[index].forced)
+        return answers
+
+    def alternatives(
+        self, requests: Sequence[Request], count: int
+    ) -> list[list[tuple[Message, TokenRecord]] | Failure]:
+        """`count` different ways to write each next message, each with its record; the dialogues end there.
+
+        What was said before is read once for all of them.
+        """
+        answers: list[list[tuple[Message, TokenRecord]] | Failure] = [Failure(CONTEXT_FULL)] * len(requests)
+        asked = self._asked(requests)
+        chosen = [requests[index] for index, _ in asked]
+        written = self._candidates(*self._unread(asked), chosen, count) if asked else []
+        for (index, view), candidates in zip(asked, written, strict=True):
+            found: list[tuple[Message, TokenRecord]] = []
+            for sampled in candidates:
+                branch = view.copy()
+                self._append(branch, sampled)
+                found.append((self.message(sampled, requests[index].forced), branch.record()))
+            answers[index] = found
+        for request in requests:
+            self.finish(request.key)
+        return answers
+
+    def _asked(self, requests: Sequence[Request]) -> list[tuple[int, _View]]:
+        """The requests that fit the context, as indices, with their views brought up to date.
+
+        In the order of their places, so that a full house needs no copy of the cache.
+        """
         asked: list[tuple[int, _View]] = []
         for index, request in enumerate(requests):
             view = self._view(request)
             self._render(view, request)
             if len(view.ids) + self.max_message_tokens <= self.max_length:
                 asked.append((index, view))
-        if not asked:
-            return answers
-        # Rows in the order of their places, so that a full house needs no copy of the cache.
-        asked.sort(key=lambda item: item[1].place)
-        written = self._write(
+        return sorted(asked, key=lambda item: item[1].place)
+
+    def _unread(self, asked: Sequence[tuple[int, _View]]) -> tuple[list[int], list[list[int]]]:
+        """Their places, and the tokens that each place has not seen yet."""
+        return (
             [view.place for _, view in asked],
             [view.ids[self.sampler.held[view.place] :] for _, view in asked],
-            [requests[index] for index, _ in asked],
         )
-        for (index, view), sampled in zip(asked, written, strict=True):
-            self._append(view, sampled)
-            answers[index] = self.message(sampled, requests[index].forced)
-        return answers
 
     def finish(self, key: int) -> TokenRecord | None:
         view = self._views.pop(key, None)
@@ -98,7 +133,7 @@ class ModelSpeaker:
             return None
         self.sampler.release(view.place)
         heapq.heappush(self._free, view.place)
-        return TokenRecord(tuple(view.ids), tuple(view.sampled), tuple(view.logprobs), tuple(view.spans))
+        return view.record()
 
     def _view(self, request: Request) -> _View:
         if request.key not in self._views:

@@ -131,24 +131,21 @@ class LoggedRollouts:
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
         rng = stream(self.seed, "context", str(step))
         chosen = rng.choice(len(self.acts), size=groups, replace=len(self.acts) < groups)
-        requests: list[tuple[int, Request]] = []
-        for group, index in enumerate(chosen):
-            dialogue, act = self.acts[index]
-            for i in range(group_size):
-                requests.append((group, self._request(dialogue, act, group * group_size + i, f"{step}-{group}-{i}")))
+        contexts = [self.acts[index] for index in chosen]
+        requests = [self._request(d, act, group, f"{step}-{group}") for group, (d, act) in enumerate(contexts)]
         rollouts: list[Rollout] = []
         failed = 0
-        for start in range(0, len(requests), self.width):
-            part = requests[start : start + self.width]
-            answers = agent.reply([request for _, request in part])
-            for (group, request), answer in zip(part, answers, strict=True):
-                record = agent.finish(request.key)
-                if isinstance(answer, Failure) or record is None:
-                    failed += 1
+        at_once = max(1, self.width // group_size)
+        for start in range(0, groups, at_once):
+            answers = agent.alternatives(requests[start : start + at_once], group_size)
+            for group, answer in enumerate(answers, start=start):
+                if isinstance(answer, Failure):
+                    failed += group_size
                     continue
-                dialogue, act = self.acts[chosen[group]]
-                reward = self.family.final_act_reward(dialogue.task, dialogue.messages, act.position, answer.text)
-                rollouts.append(Rollout(record, reward, group, 1))
+                dialogue, act = contexts[group]
+                for message, record in answer:
+                    reward = self.family.final_act_reward(dialogue.task, dialogue.messages, act.position, message.text)
+                    rollouts.append(Rollout(record, reward, group, 1))
         return Collected(rollouts, failed)
 
     def _request(self, dialogue: Dialogue, act: FinalAct, key: int, name: str) -> Request:
