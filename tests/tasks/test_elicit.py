@@ -69,8 +69,8 @@ def good(task: Task, messages: Sequence[Message], rng: np.random.Generator) -> M
     return Message("agent", render_final(told))
 
 
-def modal(task: Task, messages: Sequence[Message], rng: np.random.Generator) -> Message:
-    """The script's most frequent act in each state (see `test_modal_is_what_the_script_mostly_does`)."""
+def hasty(task: Task, messages: Sequence[Message], rng: np.random.Generator) -> Message:
+    """Guesses the last slot, as the script does in a third of the cases (see `test_what_the_script_does`)."""
     told = told_values(messages)
     missing = [slot for slot in SLOTS if slot not in told]
     if len(missing) > 1:
@@ -457,10 +457,10 @@ def test_people_never_contradict_themselves(logs: list[Dialogue]) -> None:
 
 def test_the_room_between_script_and_good_policy(logs: list[Dialogue]) -> None:
     """2,000 dialogues of the script and 500 of each policy: standard errors are at most .022."""
-    best, script, mode = mean_reward(play(good, 500)), mean_reward(logs), mean_reward(play(modal, 500))
+    best, script, guessed = mean_reward(play(good, 500)), mean_reward(logs), mean_reward(play(hasty, 500))
     assert best > 0.9
     assert 0.35 * best < script < 0.55 * best
-    assert mode < best - 0.2
+    assert guessed < best - 0.2
 
 
 def test_the_collapse_that_a_prompted_user_invites(logs: list[Dialogue]) -> None:
@@ -480,11 +480,12 @@ def state_and_act(dialogues: Sequence[Dialogue]) -> Counter[tuple[int, str]]:
     return found
 
 
-def test_modal_is_what_the_script_mostly_does(logs: list[Dialogue]) -> None:
-    """And what the good policy does is seen in at least 15% of its occasions."""
+def test_what_the_script_does(logs: list[Dialogue]) -> None:
+    """What the good policy does is seen in at least 15% of its occasions, and a guess of the last slot in a third."""
     acts = state_and_act(logs)
     most = {n: max((k for k in acts if k[0] == n), key=acts.__getitem__)[1] for n in range(4)}
-    assert most == {0: "final", 1: "final", 2: "asks", 3: "asks"}
+    assert most == {0: "final", 1: "asks", 2: "asks", 3: "asks"}
+    assert acts[1, "final"] >= 0.3 * sum(count for (m, _), count in acts.items() if m == 1)
     for n, kind in ((3, "asks"), (2, "asks"), (1, "asks"), (0, "change"), (0, "final")):
         assert acts[n, kind] >= 0.15 * sum(count for (m, _), count in acts.items() if m == n)
     changes = [any(m.role == "agent" and read_agent(m.text).kind == "change" for m in d.messages) for d in logs]

@@ -154,8 +154,8 @@ class SFTConfig(StageConfig):
     """Share of the steps in which the learning rate rises from 0, 0 to 1."""
     validation_share: Annotated[float, Field(gt=0, lt=0.9)] = 0.1
     """Share of the people whose dialogues choose the best epoch, between 0 and 0.9."""
-    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """AdamW's decoupled weight decay, 0 to 1."""
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """AdamW's decoupled weight decay, 0 to 1; far above the usual 0.01, as the logs are few (arXiv 2509.14786)."""
     patience: Annotated[int, Field(ge=1, le=1000)] = 3
     """Epochs without a lower validation loss before training stops, 1 to 1000; the best epoch is kept."""
 
@@ -185,7 +185,7 @@ class SamplingConfig(StageConfig):
 class RLConfig(StageConfig):
     """GRPO (arXiv 2402.03300) on the agent's tokens; the arms differ only in where contexts and users come from."""
 
-    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 120
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     """Optimiser steps of every arm that trains by RL, 1 to 1000000; take enough for the oracle to reach its plateau."""
     messages_per_step: Annotated[int, Field(ge=8, le=10_000_000)] = 320
     """Agent messages sampled per step in every arm, about: short dialogues get more groups. 8 to 10000000."""

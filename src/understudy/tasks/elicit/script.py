@@ -90,12 +90,12 @@ class Habits:
         acknowledges: begins a question with a few words of thanks.
     """
 
-    answers: tuple[float, ...] = (0.85, 0.5, 0.12, 0.04, 0.05)
-    many: float = 0.12
-    vague: float = 0.08
+    answers: tuple[float, ...] = (0.8, 0.38, 0.08, 0.03, 0.03)
+    many: float = 0.08
+    vague: float = 0.05
     repeats: float = 0.06
-    pairs: float = 0.1
-    changes: tuple[float, ...] = (0.42, 0.1, 0.0, 0.0, 0.0)
+    pairs: float = 0.35
+    changes: tuple[float, ...] = (0.35, 0.1, 0.02, 0.0, 0.0)
     misreads: float = 0.02
     acknowledges: float = 0.35
 

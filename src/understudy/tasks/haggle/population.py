@@ -22,16 +22,16 @@ LOWEST_RESERVATION = 2
 _RESERVATIONS = ((LOWEST_RESERVATION, 0.3), (3, 0.3), (4, 0.25), (5, 0.15))
 """Reservation points with the share of people who have them."""
 
-_PACE = {"slow": 1.0, "medium": 2.0, "fast": 3.0}
+_PACE = {"slow": 1.5, "medium": 2.5, "fast": 3.5}
 """Points by which the demand falls with each of the agent's messages after the first."""
 
 _PATIENCE = {
-    ("hot", "slow"): 4,
-    ("hot", "medium"): 5,
-    ("hot", "fast"): 5,
-    ("warm", "slow"): 5,
-    ("warm", "medium"): 7,
-    ("warm", "fast"): 6,
+    ("hot", "slow"): 5,
+    ("hot", "medium"): 6,
+    ("hot", "fast"): 6,
+    ("warm", "slow"): 6,
+    ("warm", "medium"): 8,
+    ("warm", "fast"): 7,
 }
 
 
@@ -57,7 +57,7 @@ class Persona:
 
     @property
     def patience(self) -> int:
-        """Agent messages borne before walking away, 4 to 7; one that cannot be understood counts twice."""
+        """Agent messages borne before walking away, 5 to 8; one that cannot be understood counts twice."""
         return _PATIENCE[self.temper, self.pace]
 
     @property

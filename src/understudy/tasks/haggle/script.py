@@ -30,7 +30,7 @@ class Move:
 
 
 # Probability of settling for a standing offer, by the points that it gives the agent: too often, too early.
-_SETTLES = (0.05, 0.2, 0.35, 0.45, 0.5, 0.55, 0.6, 0.7, 0.85, 0.95, 1.0)
+_SETTLES = (0.1, 0.25, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.85, 0.95, 1.0)
 
 _GREEDY = (
     "that is far too little for me ,", "i want more ,", "my side needs a lot here ,", "i have to be tough today ,",
@@ -78,8 +78,8 @@ def _offers(counts: Triple, values: Triple) -> dict[str, tuple[tuple[Triple, flo
     }
 
 
-_MANNERS = {"random": 0.26, "greedy": 0.32, "aware": 0.12, "repeat": 0.2}
-_REFUSES, _ASKS_BACK = 0.1, 0.06
+_MANNERS = {"random": 0.26, "greedy": 0.5, "aware": 0.12, "repeat": 0.35}
+_REFUSES, _ASKS_BACK = 0.2, 0.06
 
 
 def moves(task: Task, messages: Sequence[Message]) -> list[tuple[float, str, Move]]:
