@@ -1,6 +1,6 @@
 """A task family of one's own, with known users: find a day on which somebody can meet.
 
-Read some of its dialogues:  PYTHONPATH=. understudy logs examples.own_task:Meeting --out meeting.jsonl
+Read some of its dialogues:  PYTHONPATH=. understudy logs sample examples.own_task:Meeting --out meeting.jsonl
 """
 
 from __future__ import annotations

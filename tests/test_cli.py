@@ -50,7 +50,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["compare", "--config", "missing.yaml"], ["missing.yaml"]),
         (["compare", "--task", "negotiate", "--data", "."], ["train.txt"]),
         (["report", "nothing-here"], ["nothing-here"]),
-        (["logs", "negotiate", "--out", "x.jsonl"], ["negotiate", "elicit"]),
+        (["logs", "sample", "negotiate", "--out", "x.jsonl"], ["negotiate", "elicit"]),
         (["compare", "--set", "log_sizes=[9000]"], ["9000"]),
     ],
 )
@@ -64,7 +64,7 @@ def test_a_mistake_is_one_message_and_exit_code_2(arguments: list[str], words: l
 
 
 def test_logs_are_written_in_the_messages_form(tmp_path: Path) -> None:
-    done = understudy("logs", "haggle", "--out", "logs.jsonl", "--dialogues", "12", cwd=tmp_path)
+    done = understudy("logs", "sample", "haggle", "--out", "logs.jsonl", "--dialogues", "12", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(read_dialogues(tmp_path / "logs.jsonl")) == 12
 

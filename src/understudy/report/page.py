@@ -80,8 +80,8 @@ def render(data: RunData) -> str:
     environment.filters["marked"] = _marked
     environment.tests["stand_in"] = palette.is_stand_in
     groups = [summary.families[i : i + _ABREAST] for i in range(0, len(summary.families), _ABREAST)]
-    return environment.from_string(_template("report.html.j2")).render(
-        style=Markup(_template("style.css")),
+    return environment.from_string(template("report.html.j2")).render(
+        style=Markup(template("style.css")),
         summary=summary,
         title=findings.headline(summary),
         findings=findings.findings,
@@ -161,5 +161,6 @@ def _marked(user: str) -> str:
     return f"{user}†" if palette.is_stand_in(user) else user
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """The text of a template or style sheet of the package."""
     return resources.files("understudy.report").joinpath("templates", name).read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from understudy import __version__
+from understudy.cli.logs import logs
 from understudy.errors import UnderstudyError
 
 app = typer.Typer(
@@ -24,6 +25,8 @@ app = typer.Typer(
         "every agent judged with the real users, and a report, in about three minutes on a laptop."
     ),
 )
+
+app.add_typer(logs)
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Run folder: everything is written there.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out after it was stopped or killed.")]
@@ -135,21 +138,6 @@ def report(
 
     print_summary(summarise(run), Console())
     typer.echo(f"report: {build_report(run, out)}")
-
-
-@app.command()
-def logs(
-    task: Annotated[str, typer.Argument(help="Task family with known users: elicit, edit or haggle.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="JSONL file in the OpenAI `messages` form.")],
-    dialogues: Annotated[int, typer.Option(min=1, help="How many dialogues.")] = 100,
-    seed: Annotated[int, typer.Option(help="Seed of tasks, persons and words.")] = 0,
-) -> None:
-    """Dialogues of known users with the imperfect scripted agent, for reading and for trying things out."""
-    from understudy.logs.read import write_dialogues
-    from understudy.pipeline.known_logs import known_family, known_logs
-
-    write_dialogues(out, known_logs(known_family(task), dialogues, max(1, dialogues // 5), seed))
-    typer.echo(f"{dialogues} dialogues: {out}")
 
 
 @app.command()

@@ -1,0 +1,90 @@
+"""What `understudy logs` says on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+from understudy.logs.describe import SIDES, Description
+from understudy.logs.importing import ImportSummary
+from understudy.logs.scrub import ScrubSummary
+from understudy.logs.splitting import SplitSummary
+from understudy.report.logs_page import endings_of, facts_of, speakers_of
+
+
+def import_table(summary: ImportSummary) -> Table:
+    """What was found, kept, mended and rejected."""
+    rows = {
+        "files": ", ".join(f"{count} {name}" for name, count in summary.formats.items()),
+        "records": f"{summary.records:,}",
+        "kept": f"{summary.kept:,}",
+        "messages": ", ".join(f"{count:,} {role}" for role, count in sorted(summary.messages.items())),
+        "persons": f"{summary.persons:,}"
+        + (f" ({summary.without_person:,} unknown)" if summary.without_person else ""),
+        "with tools": f"{summary.with_tools:,}",
+    }
+    table = _two_columns("import", rows)
+    for title, counts in (("mended", summary.mended), ("rejected", summary.rejected)):
+        table.add_section()
+        for what, count in counts.most_common():
+            table.add_row(f"{title}: {what}", f"{count:,}")
+    return table
+
+
+def scrub_table(summary: ScrubSummary) -> Table:
+    """What was replaced."""
+    rows = {
+        "conversations": f"{summary.conversations:,}",
+        "with personal data": f"{summary.touched:,}",
+        "persons numbered": f"{summary.persons:,}",
+    }
+    table = _two_columns("scrub", rows)
+    table.add_section()
+    for kind, count in summary.replaced.most_common():
+        table.add_row(f"replaced: {kind}", f"{count:,}")
+    return table
+
+
+def split_table(summary: SplitSummary) -> Table:
+    """What went where."""
+    table = Table(title="split", title_justify="left")
+    table.add_column("split")
+    table.add_column("conversations", justify="right")
+    table.add_column("known persons", justify="right")
+    for name, count in summary.conversations.items():
+        table.add_row(name, f"{count:,}", f"{summary.persons[name]:,}")
+    table.caption = (
+        f"{summary.near_duplicates:,} conversations resemble another one; "
+        f"the largest group that stays together has {summary.largest:,}"
+    )
+    return table
+
+
+def description_table(description: Description) -> Table:
+    """What is in the logs."""
+    table = Table(title="logs", title_justify="left")
+    table.add_column()
+    for side in SIDES:
+        table.add_column(side, justify="right")
+    for figure, words in facts_of(description):
+        table.add_row(words, figure)
+    table.add_section()
+    for row, values in speakers_of(description):
+        table.add_row(row, *values)
+    table.add_section()
+    for turn, hazard in list(description.stop_hazard().items())[:10]:
+        table.add_row(f"stops with message {turn}", f"{hazard.mean:.0%} [{hazard.low:.0%}, {hazard.high:.0%}]")
+    table.add_section()
+    for ending, share, count in endings_of(description):
+        table.add_row(f"ends: {ending}", share, count)
+    return table
+
+
+def _two_columns(title: str, rows: Mapping[str, str]) -> Table:
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table

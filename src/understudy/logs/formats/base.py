@@ -1,0 +1,111 @@
+"""What a format is, and the helpers that most of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from understudy.logs.conversation import Conversation, Turn, TurnRole
+
+ROLES: dict[str, TurnRole] = {
+    **dict.fromkeys(("user", "human", "customer", "client", "prompter", "person", "visitor"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bard", "bot", "agent", "model", "ai", "chatbot"), "assistant"),
+    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(("tool", "function", "observation", "function_response", "tool_response"), "tool"),
+}  # fmt: skip
+"""Words that logs use for who speaks, in lower case."""
+ID_KEYS = ("id", "conversation_id", "conversation_hash", "dialogue_id", "dialog_id", "chat_id", "session_id", "uuid")
+PERSON_KEYS = ("person", "person_id", "user_id", "hashed_ip", "customer_id", "user", "worker_id")
+
+
+class Unfit(Exception):
+    """A record is no conversation that can be used.
+
+    Args:
+        kind: what is wrong in words that are the same for all such records, for the summary.
+        detail: where in the record.
+    """
+
+    def __init__(self, kind: str, detail: str = "") -> None:
+        self.kind, self.detail = kind, detail
+        super().__init__(f"{kind} ({detail})" if detail else kind)
+
+
+class Format(NamedTuple):
+    """One way in which logs are written.
+
+    Attributes:
+        name: as in `--format`.
+        summary: what it looks like, in a few words.
+        recognises: whether a record looks like it.
+        read: the record as a conversation; the second argument is the place where it was found, for want of an id.
+            Raises `Unfit`.
+    """
+
+    name: str
+    summary: str
+    recognises: Callable[[object], bool]
+    read: Callable[[object, str], Conversation]
+
+
+def conversation(
+    record: Mapping[str, Any],
+    messages_key: str,
+    where: str,
+    *,
+    role_keys: Sequence[str] = ("role",),
+    text_keys: Sequence[str] = ("content",),
+) -> Conversation:
+    """A record that holds a list of messages under one key, all else kept as it came.
+
+    Raises:
+        Unfit: if a message has no known role, or its words are no text.
+    """
+    messages = record.get(messages_key)
+    if not isinstance(messages, Sequence) or isinstance(messages, str):
+        raise Unfit("no list of messages", f"key {messages_key}")
+    turns = tuple(turn(m, index, role_keys, text_keys) for index, m in enumerate(messages))
+    id_key, identity = first_of(record, ID_KEYS)
+    person_key, person = first_of(record, PERSON_KEYS)
+    used = {messages_key, id_key, person_key}
+    extra = {key: value for key, value in record.items() if key not in used}
+    return Conversation(str(identity or where), turns, None if person is None else str(person), extra)
+
+
+def turn(message: object, index: int, role_keys: Sequence[str], text_keys: Sequence[str]) -> Turn:
+    """One message. Its words may be a text, nothing (a call of a tool), or a list of parts of which some are text."""
+    place = f"message {index + 1}"
+    if not isinstance(message, Mapping):
+        raise Unfit("a message is no object", place)
+    role_key, word = first_of(message, role_keys)
+    text_key, text = first_of(message, text_keys)
+    if not isinstance(word, str) or word.strip().lower() not in ROLES:
+        raise Unfit("unknown role", f"{place}: {word!r}")
+    kept = {key: value for key, value in message.items() if key not in (role_key, text_key) and value is not None}
+    if isinstance(text, list):
+        if not all(_is_text(part) for part in text):
+            kept["parts"] = text
+        text = "\n".join(part["text"] for part in text if _is_text(part))
+    if text is None:
+        text = ""
+    if not isinstance(text, str):
+        raise Unfit("words that are no text", f"{place}: {type(text).__name__}")
+    return Turn(ROLES[word.strip().lower()], text, kept)
+
+
+def _is_text(part: object) -> bool:
+    return isinstance(part, Mapping) and isinstance(part.get("text"), str)
+
+
+def first_of(record: Mapping[str, Any], keys: Sequence[str]) -> tuple[str | None, Any]:
+    """The first of these keys that has a value, and the value."""
+    found = next((key for key in keys if record.get(key) is not None), None)
+    return found, record[found] if found is not None else None
+
+
+def has_messages(record: object, key: str, *message_keys: str) -> bool:
+    """Whether the record holds a list of objects under `key`, the first of which has all of `message_keys`."""
+    if not isinstance(record, Mapping) or not isinstance(record.get(key), list) or not record[key]:
+        return False
+    first = record[key][0]
+    return isinstance(first, Mapping) and all(k in first for k in message_keys)

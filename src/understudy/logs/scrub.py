@@ -1,0 +1,96 @@
+"""Replaces personal data in logs by placeholders that stay the same within a conversation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from understudy.logs.conversation import Conversation, read_conversations
+from understudy.logs.files import write_records
+from understudy.logs.personal_data import Finder, find, finders
+
+
+@dataclass
+class ScrubSummary:
+    """What was replaced.
+
+    Attributes:
+        conversations: read and written.
+        touched: conversations in which something was replaced.
+        replaced: pieces of personal data by kind.
+        persons: persons who got a number for a name.
+    """
+
+    conversations: int = 0
+    touched: int = 0
+    replaced: Counter[str] = field(default_factory=Counter)
+    persons: int = 0
+
+
+def scrub_logs(
+    source: Path,
+    out: Path,
+    *,
+    names: Sequence[str] = (),
+    region: str = "US",
+    on_conversation: Callable[[int], None] = lambda count: None,
+) -> ScrubSummary:
+    """Write `source` to `out` with every piece of personal data found replaced, such as `[EMAIL_1]`.
+
+    The same piece has the same placeholder throughout one conversation, and no relation to other conversations. Words,
+    and texts in all other fields (calls of tools, notes), are scrubbed; a person's name or hash becomes `person-1`, in
+    the order of appearance.
+
+    Raises:
+        LogError: if `source` is no file of conversations, or `out` exists or cannot be written.
+    """
+    by, summary, persons = finders(names, region), ScrubSummary(), dict[str, str]()
+
+    def scrubbed(conversation: Conversation) -> dict[str, Any]:
+        clean, counts = scrub(conversation, by)
+        if clean.person is not None:
+            persons.setdefault(clean.person, f"person-{len(persons) + 1}")
+            clean = replace(clean, person=persons[clean.person])
+        summary.conversations += 1
+        summary.touched += bool(counts)
+        summary.replaced.update(counts)
+        summary.persons = len(persons)
+        on_conversation(summary.conversations)
+        return clean.record()
+
+    write_records(out, (scrubbed(c) for c in read_conversations(source)))
+    return summary
+
+
+def scrub(conversation: Conversation, by: Sequence[Finder]) -> tuple[Conversation, Counter[str]]:
+    """One conversation without what the finders find, and how many pieces of each kind were replaced."""
+    placeholders: dict[tuple[str, str], str] = {}
+    counts: Counter[str] = Counter()
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, str):
+            return _replaced(value, by, placeholders, counts)
+        if isinstance(value, Mapping):
+            return {key: clean(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [clean(inner) for inner in value]
+        return value
+
+    turns = tuple(replace(turn, text=clean(turn.text), extra=clean(turn.extra)) for turn in conversation.turns)
+    return replace(conversation, id=clean(conversation.id), turns=turns, extra=clean(conversation.extra)), counts
+
+
+def _replaced(text: str, by: Sequence[Finder], placeholders: dict[tuple[str, str], str], counts: Counter[str]) -> str:
+    pieces, end = [], 0
+    for span in find(text, by):
+        # However it was written: case, blanks and dashes do not make another address or number.
+        key = (span.kind, "".join(c for c in text[span.start : span.stop].lower() if c.isalnum() or c in "@.+:"))
+        if key not in placeholders:
+            placeholders[key] = f"[{span.kind}_{sum(kind == span.kind for kind, _ in placeholders) + 1}]"
+        counts[span.kind] += 1
+        pieces += [text[end : span.start], placeholders[key]]
+        end = span.stop
+    return "".join((*pieces, text[end:]))
