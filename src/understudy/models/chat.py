@@ -100,7 +100,10 @@ class ChatFormat:
 
     @cached_property
     def end_of_dialogue(self) -> int | None:
-        """The token that ends the model's message and the dialogue; None where the vocabulary has none."""
+        """The token that a message begins with whose speaker leaves after it; None where the vocabulary has none.
+
+        It stands before the words: to leave is then one decision, not one that every word may slip into or miss.
+        """
         found = self.tokenizer.convert_tokens_to_ids(END_OF_DIALOGUE)
         return found if isinstance(found, int) and found != self.tokenizer.unk_token_id else None
 
@@ -126,17 +129,15 @@ class ChatFormat:
         return [*restated, *head, *self.words(message.text), *tail]
 
     def own(self, message: Message, before: Sequence[Message]) -> tuple[list[int], list[bool]]:
-        """Tokens of an own message from a log, with the loss mask: its words and the token that ends it.
+        """Tokens of an own message from a log, with the loss mask: whether it is the last, its words, the end of turn.
 
         Args:
             before: the messages that it answers.
         """
-        words = self.words(message.text)
-        stop = self.end_of_turn
-        if message.end and self.end_of_dialogue is not None:
-            stop = self.end_of_dialogue
+        leaves = [self.end_of_dialogue] if message.end and self.end_of_dialogue is not None else []
+        words = [*leaves, *self.words(message.text)]
         head = self.before_own(before)
-        ids = [*head, *words, stop, *self.after_own]
+        ids = [*head, *words, self.end_of_turn, *self.after_own]
         mask = [False] * len(head) + [True] * (len(words) + 1) + [False] * len(self.after_own)
         return ids, mask
 

@@ -70,7 +70,7 @@ class ModelSpeaker:
         self.max_length = int(chat_model.model.config.max_position_embeddings)
         self.sampler = Sampler(chat_model.model, width, self.max_length)
         self._end = self.format.end_of_dialogue if side == "user" else None
-        self._stops = [self.format.end_of_turn, *([self._end] if self._end is not None else [])]
+        self._stops = [self.format.end_of_turn]
         self._views: dict[int, _View] = {}
         # The lowest free place first: on some processors a row's rounding depends on its place, and a resumed run must not
         # depend on the order in which earlier dialogues ended.
@@ -186,6 +186,6 @@ class ModelSpeaker:
         """What was sampled, as a message that begins with the forced words."""
         words = sampled.ids[:-1] if sampled.stopped else sampled.ids
         text = self.format.text(words)
-        ended = sampled.stopped and sampled.ids[-1] == self._end
+        ended = self._end is not None and words[:1] == [self._end]
         text = f"{forced} {text}".strip()
         return Message(self.side, text if text or ended else SILENCE, ended)

@@ -23,8 +23,8 @@ ROLES = ("system", "user", "assistant")
 SPECIAL_TOKENS = (PAD, END_OF_TURN, END_OF_DIALOGUE, *(f"<|{role}|>" for role in ROLES))
 
 CHAT_TEMPLATE = (
-    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}"
-    "{% if m.end %}" + END_OF_DIALOGUE + "{% else %}" + END_OF_TURN + "{% endif %}{% endfor %}"
+    "{% for m in messages %}<|{{ m.role }}|>{% if m.end %}" + END_OF_DIALOGUE + "{% endif %}"
+    "{{ m.content }}" + END_OF_TURN + "{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
