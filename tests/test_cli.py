@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,10 +20,11 @@ SMALL = [
 ]  # fmt: skip
 
 
-def understudy(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def understudy(*arguments: str, cwd: Path, path: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "understudy", *arguments], cwd=cwd, capture_output=True, text=True, timeout=300
-    )
+        [sys.executable, "-m", "understudy", *arguments],
+        cwd=cwd, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": path} if path else None,
+    )  # fmt: skip
 
 
 def small(*more: str) -> list[str]:
@@ -30,7 +33,7 @@ def small(*more: str) -> list[str]:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys\nfrom typer.testing import CliRunner\nfrom understudy.cli import app\n"
+        "import sys\nfrom typer.testing import CliRunner\nfrom understudy.cli.app import app\n"
         "result = CliRunner().invoke(app, ['--help'])\nassert result.exit_code == 0, result.output\n"
         "assert 'demo' in result.output\n"
         "print([m for m in ('torch', 'transformers', 'sklearn', 'scipy', 'matplotlib', 'numpy') if m in sys.modules])"
@@ -52,6 +55,11 @@ def test_help_imports_nothing_heavy() -> None:
         (["report", "nothing-here"], ["nothing-here"]),
         (["logs", "sample", "negotiate", "--out", "x.jsonl"], ["negotiate", "elicit"]),
         (["compare", "--set", "log_sizes=[9000]"], ["9000"]),
+        (["logs", "import", "absent", "--out", "x"], ["absent", "hub:owner/name"]),
+        (["logs", "scrub", "absent.jsonl", "--out", "x"], ["absent.jsonl"]),
+        (["logs", "split", "absent.jsonl", "--out", "x", "--shares", "align"], ["align", "align=0.6"]),
+        (["logs", "split", "absent.jsonl", "--out", "x", "--shares", "../a=1"], ["../a"]),
+        (["logs", "describe", "absent.jsonl"], ["absent.jsonl"]),
     ],
 )
 def test_a_mistake_is_one_message_and_exit_code_2(arguments: list[str], words: list[str], tmp_path: Path) -> None:
@@ -67,6 +75,43 @@ def test_logs_are_written_in_the_messages_form(tmp_path: Path) -> None:
     done = understudy("logs", "sample", "haggle", "--out", "logs.jsonl", "--dialogues", "12", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(read_dialogues(tmp_path / "logs.jsonl")) == 12
+
+
+def test_ones_own_logs_from_import_to_a_page(tmp_path: Path) -> None:
+    thread = [["c", "mail ann@example.org , it is broken"], ["us", "which one ?"], ["c", "number {}"], ["us", "ok"]]
+    tickets = [
+        {
+            "ticket": n,
+            "customer": f"c-{n}",
+            "solved": n % 2 == 0,
+            "thread": [[w, t.format(n * 7919)] for w, t in thread],
+        }
+        for n in range(20)
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(t) + "\n" for t in [*tickets, {"ticket": 99}]))
+    root = Path(__file__).resolve().parents[1]
+    steps = (
+        ["import", "in.jsonl", "--out", "logs", "--format", "examples.own_reader:read_ticket"],
+        ["scrub", "logs/dialogues.jsonl", "--out", "clean.jsonl"],
+        ["split", "clean.jsonl", "--out", "splits", "--shares", "a=0.5,b=0.5", "--similarity", "2"],
+        ["describe", "clean.jsonl"],
+    )
+    said = ""
+    for step in steps:
+        done = understudy("logs", *step, cwd=tmp_path, path=str(root))
+        assert done.returncode == 0, done.stderr
+        said += done.stdout
+    for expected in (
+        "a ticket without a thread",
+        "replaced: EMAIL",
+        "known persons",
+        "stops with message 2",
+        "ends: solved",
+    ):
+        assert expected in said
+    assert len((tmp_path / "splits/a.jsonl").read_text().splitlines()) == 10
+    assert "ann@example.org" not in (tmp_path / "clean.jsonl").read_text()
+    assert "stop hazard" in (tmp_path / "clean.html").read_text()
 
 
 @pytest.mark.slow

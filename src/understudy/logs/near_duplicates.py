@@ -10,6 +10,8 @@ from understudy.logs.conversation import Conversation
 
 _PERMUTATIONS = 128
 _WORDS = 3
+_SLACK = 0.25
+"""Hashing looks for candidates that are less similar by so much, so that it seldom misses one that is similar enough."""
 
 
 def near_pairs(conversations: Iterable[Conversation], threshold: float) -> Iterator[tuple[int, int]]:
@@ -21,7 +23,7 @@ def near_pairs(conversations: Iterable[Conversation], threshold: float) -> Itera
     Args:
         threshold: above 0 and at most 1.
     """
-    index = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS)
+    index = MinHashLSH(threshold=max(0.05, threshold - _SLACK), num_perm=_PERMUTATIONS)
     sketches: list[MinHash] = []
     for place, conversation in enumerate(conversations):
         sketch = MinHash(num_perm=_PERMUTATIONS, seed=1)

@@ -1,0 +1,293 @@
+"""Every form of logs becomes the same conversations; what cannot be used is written down with its reason."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from understudy.errors import LogError
+from understudy.logs.check import JOINED, NO_LAST_WORD, SYSTEM_JOINED
+from understudy.logs.conversation import Conversation, Turn, read_conversations
+from understudy.logs.importing import DUPLICATE, RENAMED, ImportSummary, import_logs
+
+SAID = (("user", "hi , where is my order ?"), ("assistant", "what is its number ?"), ("user", "28740 , grüße 😀"))
+OTHERS = (("user", "is it open ?"), ("assistant", "until six"))
+
+
+def messages(said: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
+    return [{"role": role, "content": text} for role, text in said]
+
+
+def lines(*records: object) -> bytes:
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
+
+
+def talk_lines() -> bytes:
+    return lines({"id": "a", "user_id": "p", "messages": messages(SAID)}, {"id": "b", "messages": messages(OTHERS)})
+
+
+def json_list() -> bytes:
+    return json.dumps([{"id": n, "messages": messages(s)} for n, s in (("a", SAID), ("b", OTHERS))], indent=1).encode()
+
+
+def sharegpt() -> bytes:
+    names = {"user": "human", "assistant": "gpt"}
+    return lines(*({"id": n, "conversations": [{"from": names[r], "value": t} for r, t in said]}
+                   for n, said in (("a", SAID), ("b", OTHERS))))  # fmt: skip
+
+
+def wildchat() -> bytes:
+    return lines(*({"conversation_hash": n, "hashed_ip": "p", "model": "m", "conversation": messages(said)}
+                   for n, said in (("a", SAID), ("b", OTHERS))))  # fmt: skip
+
+
+def taskmaster() -> bytes:
+    return json.dumps([
+        {"conversation_id": n, "utterances": [{"speaker": r, "text": t, "annotations": []} for r, t in said]}
+        for n, said in (("a", SAID), ("b", OTHERS))
+    ]).encode()  # fmt: skip
+
+
+def table() -> bytes:
+    """Rows of two conversations in each other's way; the times put the first one in order."""
+    rows = [("a", "customer", SAID[2][1], "3"), ("b", "customer", OTHERS[0][1], "1"), ("a", "customer", SAID[0][1], "1"),
+            ("a", "bot", SAID[1][1], "2"), ("b", "bot", OTHERS[1][1], "2")]  # fmt: skip
+    return (
+        "conversation_id,speaker,text,time\n" + "".join(f'{c},{r},"{t}",{when}\n' for c, r, t, when in rows)
+    ).encode()
+
+
+FORMS: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "messages": ("x.jsonl", talk_lines),
+    "list": ("x.json", json_list),
+    "zipped": ("x.jsonl.gz", lambda: gzip.compress(talk_lines())),
+    "sharegpt": ("x.jsonl", sharegpt),
+    "wildchat": ("x.json", wildchat),
+    "taskmaster": ("x.json", taskmaster),
+    "table": ("x.csv", table),
+    "marked": ("x.jsonl", lambda: b"\xef\xbb\xbf" + talk_lines()),
+}
+
+
+def imported(path: Path, out: Path, **given: Any) -> tuple[list[Conversation], ImportSummary, list[dict[str, Any]]]:
+    summary = import_logs([str(path)], out, **given)
+    rejects = [json.loads(line) for line in (out / "rejects.jsonl").read_text().splitlines()]
+    return list(read_conversations(out / "dialogues.jsonl")), summary, rejects
+
+
+def spoken(conversation: Conversation) -> tuple[tuple[str, str], ...]:
+    return tuple((turn.role, turn.text) for turn in conversation.turns)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_conversations(form: str, tmp_path: Path) -> None:
+    name, content = FORMS[form]
+    (tmp_path / name).write_bytes(content())
+    found, summary, rejects = imported(tmp_path / name, tmp_path / "out")
+    assert {c.id: spoken(c) for c in found} == {"a": SAID, "b": OTHERS}
+    assert (summary.records, summary.kept, rejects) == (2, 2, [])
+    assert summary.messages == {"user": 3, "assistant": 2}
+    assert json.loads((tmp_path / "out/summary.json").read_text())["kept"] == 2
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["dialogues.jsonl", "rejects.jsonl", "summary.json"]
+
+
+def test_columnar_files_and_data_sets_by_name(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    rows = [{"id": n, "messages": messages(s)} for n, s in (("a", SAID), ("b", OTHERS))]
+    stored = pyarrow.Table.from_pylist(rows)
+    (tmp_path / "data").mkdir()
+    parquet.write_table(stored, tmp_path / "data/train.parquet")
+    for name, new in (("stream.arrow", pyarrow.ipc.new_stream), ("file.arrow", pyarrow.ipc.new_file)):
+        with new(tmp_path / name, stored.schema) as writer:
+            writer.write_table(stored)
+    sources = [tmp_path / "data/train.parquet", tmp_path / "stream.arrow", tmp_path / "file.arrow"]
+    for place, source in enumerate([*map(str, sources), f"hub:{tmp_path / 'data'}"]):
+        import_logs([source], tmp_path / f"out{place}")
+        found = list(read_conversations(tmp_path / f"out{place}/dialogues.jsonl"))
+        assert {c.id: spoken(c) for c in found} == {"a": SAID, "b": OTHERS}
+    with pytest.raises(LogError, match="cannot be loaded"):
+        import_logs([f"hub:{tmp_path / 'data'}"], tmp_path / "no", split="absent")
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 no parquet")
+    with pytest.raises(LogError, match="is damaged"):
+        import_logs([str(tmp_path / "bad.parquet")], tmp_path / "no")
+
+
+def test_negotiations(tmp_path: Path) -> None:
+    mine, theirs = "1 0 4 2 1 2", "1 4 4 1 1 2"
+    line = (
+        "<input> {} </input> <dialogue> {} 4 hats <eos> {} deal <eos> {} <selection> </dialogue> "
+        "<output> {} {} </output> <partner_input> {} </partner_input>\n"
+    )
+    hats, rest = "item0=0 item1=4 item2=0", "item0=1 item1=0 item2=1"
+    first = line.format(mine, "YOU:", "THEM:", "YOU:", hats, rest, theirs)
+    second = line.format(theirs, "THEM:", "YOU:", "THEM:", rest, hats, mine)
+    (tmp_path / "x.txt").write_text(first + second)
+    (found,), _, _ = imported(tmp_path / "x.txt", tmp_path / "out")
+    assert spoken(found) == (("user", "4 hats"), ("assistant", "deal"))
+    assert found.extra["user_values"] == [0, 2, 2]
+    assert found.extra["assistant_takes"] == [1, 0, 1]
+
+
+UNUSABLE = [
+    ({"messages": [{"role": "user", "content": "hi"}, {"role": "narrator", "content": "x"}]}, "unknown role", "message 2"),
+    ({"messages": [{"role": "user", "content": "hi"}]}, "nothing said by the assistant", ""),
+    ({"messages": [{"role": "assistant", "content": "hi"}]}, "nothing said by the user", ""),
+    ({"messages": [*messages(SAID[:1]), {"role": "assistant", "content": " "}, *messages(SAID[2:])]}, "an empty message", "2"),
+    ({"messages": [*messages(OTHERS), {"role": "system", "content": "be brief"}]}, "a system message in the middle", "3"),
+    ({"messages": ["hi", "ho"]}, "not of the form messages", "messages"),
+    ({"messages": [{"role": "user", "content": 7}, {"role": "assistant", "content": "x"}]}, "words that are no text", "int"),
+    ({"text": "hi"}, "not of the form messages", "keys text"),
+]  # fmt: skip
+
+
+def test_what_cannot_be_used_is_written_down_with_its_reason(tmp_path: Path) -> None:
+    good = {"id": "a", "messages": messages(SAID)}
+    head = lines(good, *(record for record, _, _ in UNUSABLE), {"id": "c", "messages": messages(SAID)})
+    tail = (
+        lines({"id": "a", "messages": messages(OTHERS)})
+        + b'{"messages": [{"role": "\xff"}]}\nno json\n{"messages": [{"ro'
+    )
+    (tmp_path / "x.jsonl").write_bytes(head + tail)
+    found, summary, rejects = imported(tmp_path / "x.jsonl", tmp_path / "out")
+    assert [(c.id, spoken(c)) for c in found] == [("a", SAID), ("a-2", OTHERS)]
+    for reject, (record, reason, detail) in zip(rejects, UNUSABLE, strict=False):
+        assert (reject["reason"], reject["record"]) == (reason, record)
+        assert detail in reject["detail"]
+    after = rejects[len(UNUSABLE) :]
+    assert [r["reason"] for r in after] == [DUPLICATE, "no UTF-8", "no JSON", "a last line that is cut off"]
+    assert after[0]["detail"] == f"{tmp_path / 'x.jsonl'}:1"
+    assert [r["where"] for r in after[1:]] == [f"{tmp_path / 'x.jsonl'}:{number}" for number in (12, 13, 14)]
+    assert summary.records == summary.kept + sum(summary.rejected.values()) == 2 + len(rejects)
+    assert summary.mended == {RENAMED: 1}
+
+
+def test_what_is_mended_is_counted(tmp_path: Path) -> None:
+    said = (
+        ("system", "be kind"),
+        ("developer", "be brief"),
+        ("user", "hi"),
+        ("user", "are you there ?"),
+        ("assistant", "yes"),
+    )
+    (tmp_path / "x.jsonl").write_bytes(lines({"messages": [*messages(said), {"role": "user", "content": ""}]}))
+    (found,), summary, _ = imported(tmp_path / "x.jsonl", tmp_path / "out")
+    assert spoken(found) == (("system", "be kind\nbe brief"), ("user", "hi\nare you there ?"), ("assistant", "yes"))
+    assert summary.mended == {NO_LAST_WORD: 1, SYSTEM_JOINED: 1, JOINED: 1}
+    assert found.id == f"{tmp_path / 'x.jsonl'}:1"
+
+
+def test_calls_of_tools_are_kept_as_they_are(tmp_path: Path) -> None:
+    call = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "1", "function": {"name": "look", "arguments": "{}"}}],
+    }
+    answer = {"role": "tool", "tool_call_id": "1", "content": "sent"}
+    parts = {
+        "role": "user",
+        "content": [{"type": "text", "text": "see"}, {"type": "image_url", "image_url": {"url": "u"}}],
+    }
+    record = {"messages": [parts, call, answer, {"role": "assistant", "content": "it is sent"}], "model": "m"}
+    (tmp_path / "x.jsonl").write_bytes(lines(record))
+    (found,), summary, _ = imported(tmp_path / "x.jsonl", tmp_path / "out")
+    assert [turn.role for turn in found.turns] == ["user", "assistant", "tool", "assistant"]
+    assert found.turns[1].extra == {"tool_calls": call["tool_calls"]}
+    assert found.turns[2].extra == {"tool_call_id": "1"}
+    assert (found.turns[0].text, found.turns[0].extra["parts"]) == ("see", parts["content"])
+    assert (summary.with_tools, found.extra) == (1, {"model": "m"})
+
+
+def test_what_was_imported_can_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(talk_lines())
+    first, _, _ = imported(tmp_path / "x.jsonl", tmp_path / "one")
+    again, _, _ = imported(tmp_path / "one/dialogues.jsonl", tmp_path / "two")
+    assert first == again
+
+
+def test_a_folder_is_read_file_by_file_each_in_its_form(tmp_path: Path) -> None:
+    (tmp_path / "in/deep").mkdir(parents=True)
+    (tmp_path / "in/a.jsonl").write_bytes(lines({"messages": messages(SAID)}))
+    (tmp_path / "in/deep/b.csv").write_bytes(b"chat_id,from,message\n1,user,is it open ?\n1,agent,until six\n")
+    (tmp_path / "in/readme.md").write_text("not a log")
+    positions: list[tuple[str, int, int]] = []
+    summary = import_logs([str(tmp_path / "in")], tmp_path / "out", on_progress=lambda *at: positions.append(at))
+    assert summary.formats == {"messages": 1, "table": 1}
+    assert summary.kept == 2
+    assert positions[-1] == (str(tmp_path / "in/deep/b.csv"), 59, 59)
+
+
+def test_rows_that_are_broken(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(
+        b"chat_id,from,message\n1,user,hi\n1,agent,ho\n2,user,\xff\n3,user\n,user,lost\n4,user,a,b\n1,user,bye\n"
+    )
+    (found,), _, rejects = imported(tmp_path / "x.csv", tmp_path / "out")
+    assert spoken(found) == (("user", "hi"), ("assistant", "ho"), ("user", "bye"))
+    reasons = ["no UTF-8", "a row of another length", "a row without a conversation", "a row of another length"]
+    assert [r["reason"] for r in rejects] == reasons
+
+
+def test_a_list_that_is_cut_off_keeps_what_came_before(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_bytes(json_list()[:-40])
+    found, _, (reject,) = imported(tmp_path / "x.json", tmp_path / "out")
+    assert [c.id for c in found] == ["a"]
+    assert "cut off" in reject["reason"]
+
+
+def read_pairs(record: Any) -> Conversation:
+    """A reader of one's own."""
+    return Conversation(record["nr"], (Turn("user", record["q"]), Turn("assistant", record["a"])))
+
+
+def test_a_reader_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(lines({"nr": "1", "q": "hi", "a": "ho"}))
+    with pytest.raises(LogError, match="keys nr, q, a"):
+        import_logs([str(tmp_path / "x.jsonl")], tmp_path / "out")
+    (found,), summary, _ = imported(tmp_path / "x.jsonl", tmp_path / "out", format_name=f"{__name__}:read_pairs")
+    assert spoken(found) == (("user", "hi"), ("assistant", "ho"))
+    assert summary.formats == {f"{__name__}:read_pairs": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "format_name", "expected"),
+    [
+        (b"", None, "the files are empty"),
+        (b'{"messages": [{"role": "user", "content": "hi"}]}\n', None, "1 x nothing said by the assistant"),
+        (b"no json\n", None, "1 x no JSON"),
+        (b'{"a": 1}\n', "nonsense", "unknown format"),
+        (b'{"a": 1}\n', "no.such.module:f", "cannot be imported"),
+    ],
+)
+def test_mistakes_are_told_and_nothing_is_written(
+    content: bytes, format_name: str | None, expected: str, tmp_path: Path
+) -> None:
+    (tmp_path / "x.jsonl").write_bytes(content)
+    with pytest.raises(LogError, match=expected):
+        import_logs([str(tmp_path / "x.jsonl")], tmp_path / "out", format_name=format_name)
+    assert [p.name for p in tmp_path.iterdir()] == ["x.jsonl"]
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(talk_lines())
+    import_logs([str(tmp_path / "x.jsonl")], tmp_path / "out")
+    with pytest.raises(LogError, match="not empty"):
+        import_logs([str(tmp_path / "x.jsonl")], tmp_path / "out")
+    with pytest.raises(LogError, match="does not exist"):
+        import_logs([str(tmp_path / "absent")], tmp_path / "new")
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(talk_lines())[:-20])
+    with pytest.raises(LogError, match="cut off"):
+        import_logs([str(tmp_path / "cut.jsonl.gz")], tmp_path / "new")
+
+
+def test_long_cells_are_read(tmp_path: Path) -> None:
+    with (tmp_path / "x.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("chat_id", "from", "message"), ("1", "user", "a\n" * 200_000), ("1", "bot", "ok")])
+    (found,), _, _ = imported(tmp_path / "x.csv", tmp_path / "out")
+    assert len(found.turns[0].text) == 400_000
