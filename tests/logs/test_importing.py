@@ -277,7 +277,7 @@ def test_mistakes_are_told_and_nothing_is_written(
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_bytes(talk_lines())
     import_logs([str(tmp_path / "x.jsonl")], tmp_path / "out")
-    with pytest.raises(LogError, match="not empty"):
+    with pytest.raises(LogError, match="exists"):
         import_logs([str(tmp_path / "x.jsonl")], tmp_path / "out")
     with pytest.raises(LogError, match="does not exist"):
         import_logs([str(tmp_path / "absent")], tmp_path / "new")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from understudy import __version__
+from understudy.cli.align import align
 from understudy.cli.logs import logs
 from understudy.errors import UnderstudyError
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 
 app.add_typer(logs)
+app.command()(align)
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Run folder: everything is written there.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out after it was stopped or killed.")]

@@ -10,6 +10,9 @@ from understudy.logs.describe import SIDES, Description
 from understudy.logs.importing import ImportSummary
 from understudy.logs.scrub import ScrubSummary
 from understudy.logs.splitting import SplitSummary
+from understudy.realism.card import UserCard
+from understudy.report.card_page import facts_of as card_facts
+from understudy.report.card_page import rows_of, verdict
 from understudy.report.logs_page import endings_of, facts_of, speakers_of
 
 
@@ -78,6 +81,17 @@ def description_table(description: Description) -> Table:
     table.add_section()
     for ending, share, count in endings_of(description):
         table.add_row(f"ends: {ending}", share, count)
+    return table
+
+
+def card_table(card: UserCard) -> Table:
+    """How far a user model is from held-out people."""
+    table = Table(title=verdict(card.turns), title_justify="left")
+    for column in ("message", "dialogues", "perplexity", "people leave", "model leaves"):
+        table.add_column(column, justify="right")
+    for row in rows_of(card):
+        table.add_row(*row)
+    table.caption = ", ".join(f"{figure} {words}" for figure, words in card_facts(card))
     return table
 
 

@@ -1,14 +1,14 @@
-"""Writes files of records that appear whole or not at all."""
+"""Files of records, one line of JSON each."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from understudy.errors import LogError
+from understudy.runs import write_pieces
 
 
 def line_of(record: Any) -> str:
@@ -20,27 +20,21 @@ def line_of(record: Any) -> str:
 
 
 def write_records(path: Path, records: Iterable[Any]) -> None:
-    """Write one line per record.
+    """Write a new file, which appears whole or not at all.
 
     Raises:
-        LogError: if the file exists or cannot be written.
+        LogError: if the file exists.
+        RunError: if it cannot be written.
+    """
+    refuse_existing(path)
+    write_pieces(path, (line_of(record) for record in records))
+
+
+def refuse_existing(path: Path) -> None:
+    """Nothing that is there is written over.
+
+    Raises:
+        LogError: if `path` exists.
     """
     if path.exists():
-        raise LogError("exists", where=str(path), fix="give a new file, or delete this one")
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-            for record in records:
-                file.write(line_of(record))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise LogError(
-            f"cannot be written: {error.strerror or error}",
-            where=str(path),
-            fix="check the folder and the disk's space",
-        ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+        raise LogError("exists", where=str(path), fix="give a new place, or delete this one")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,11 +11,12 @@ from pathlib import Path
 from understudy.errors import LogError
 from understudy.logs.check import check
 from understudy.logs.conversation import Conversation
-from understudy.logs.files import line_of
+from understudy.logs.files import line_of, refuse_existing
 from understudy.logs.formats import TABLE, Format, Unfit, format_named, recognise
 from understudy.logs.formats.table import conversation_of, read_rows, time_of
 from understudy.logs.index import RowIndex, SeenIndex
 from understudy.logs.sources import Raw, files_of, hub_records, raw_records
+from understudy.runs import atomic_folder, write_json
 
 DIALOGUES, REJECTS, SUMMARY = "dialogues.jsonl", "rejects.jsonl", "summary.json"
 HUB_PREFIX = "hub:"
@@ -75,14 +73,12 @@ def import_logs(
 
     Raises:
         LogError: if a path is missing or cannot be read, holds no known form, no conversation is usable, or `out` exists.
+        RunError: if `out` cannot be written.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise LogError("exists and is not empty", where=str(out), fix="give a new folder, or delete this one")
+    refuse_existing(out)
     forced = format_named(format_name) if format_name else None
     sources = [(path, None) if path.startswith(HUB_PREFIX) else (path, files_of(Path(path))) for path in paths]
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.mkdir(parents=True)
+    with atomic_folder(out) as unfinished:
         with _Writer(unfinished) as writer:
             for path, files in sources:
                 if files is None:
@@ -97,16 +93,7 @@ def import_logs(
         summary = writer.summary
         if not summary.kept:
             raise LogError(_none_usable(summary), where=", ".join(paths), fix="see the reasons, or give other logs")
-        (unfinished / SUMMARY).write_text(json.dumps(vars(summary), indent=1) + "\n", encoding="utf-8")
-        if out.exists():
-            out.rmdir()
-        os.replace(unfinished, out)
-    except OSError as error:
-        raise LogError(
-            f"cannot be written: {error.strerror or error}", where=str(out), fix="check the folder and the disk's space"
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        write_json(unfinished / SUMMARY, vars(summary))
     return summary
 
 

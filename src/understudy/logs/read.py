@@ -9,6 +9,7 @@ from pathlib import Path
 
 from understudy.errors import LogError
 from understudy.logs.record import from_record, to_record
+from understudy.runs import write_pieces
 from understudy.types import Dialogue
 
 
@@ -38,28 +39,12 @@ def read_dialogues(path: str | os.PathLike[str]) -> list[Dialogue]:
 
 
 def write_dialogues(path: str | os.PathLike[str], dialogues: Iterable[Dialogue]) -> None:
-    """Write a file that `read_dialogues` reads; it appears whole or not at all.
+    """Write a file that `read_dialogues` reads; it appears whole or not at all, in place of an older one.
 
     Raises:
-        LogError: if the file cannot be written (no such folder, no right, disk full).
+        RunError: if the file cannot be written (no such folder, no right, disk full).
     """
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-            for dialogue in dialogues:
-                file.write(json.dumps(to_record(dialogue), ensure_ascii=False, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise LogError(
-            f"cannot be written: {error.strerror or error}",
-            where=str(path),
-            fix="check the folder and the disk's space",
-        ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_pieces(Path(path), (json.dumps(to_record(d), ensure_ascii=False, allow_nan=False) + "\n" for d in dialogues))
 
 
 def _parse(line: bytes, where: str, *, last: bool) -> object:

@@ -45,7 +45,8 @@ def scrub_logs(
     the order of appearance.
 
     Raises:
-        LogError: if `source` is no file of conversations, or `out` exists or cannot be written.
+        LogError: if `source` is no file of conversations, or `out` exists.
+        RunError: if `out` cannot be written.
     """
     by, summary, persons = finders(names, region), ScrubSummary(), dict[str, str]()
 

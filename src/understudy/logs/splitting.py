@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -15,8 +13,9 @@ import numpy as np
 
 from understudy.errors import LogError
 from understudy.logs.conversation import Conversation, read_conversations
-from understudy.logs.files import line_of
+from understudy.logs.files import line_of, refuse_existing
 from understudy.logs.near_duplicates import near_pairs
+from understudy.runs import atomic_folder
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,9 @@ def split_logs(
 
     Raises:
         LogError: if `source` is no file of conversations, a share is not above 0, a split gets nothing, or `out` exists.
+        RunError: if `out` cannot be written.
     """
-    if out.exists():
-        raise LogError("exists", where=str(out), fix="give a new folder, or delete this one")
+    refuse_existing(out)
     for name, share in shares.items():
         if not (math.isfinite(share) and share > 0):
             raise LogError(f"share {share} of split {name!r}", fix="give a share above 0, or leave the split out")
@@ -143,20 +142,10 @@ def _assign(groups: _Groups, shares: Mapping[str, float], seed: int) -> list[str
 
 
 def _write(source: Path, out: Path, split_of: list[str], names: list[str]) -> None:
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.mkdir(parents=True)
-        with ExitStack() as stack:
-            files = {
-                name: stack.enter_context((unfinished / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n"))
-                for name in names
-            }
-            for conversation, name in zip(read_conversations(source), split_of, strict=True):
-                files[name].write(line_of(conversation.record()))
-        os.replace(unfinished, out)
-    except OSError as error:
-        raise LogError(
-            f"cannot be written: {error.strerror or error}", where=str(out), fix="check the folder and the disk's space"
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with atomic_folder(out) as unfinished, ExitStack() as stack:
+        files = {
+            name: stack.enter_context((unfinished / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n"))
+            for name in names
+        }
+        for conversation, name in zip(read_conversations(source), split_of, strict=True):
+            files[name].write(line_of(conversation.record()))

@@ -66,6 +66,15 @@ def token_logprobs(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
     return _logprobs(logits, ids)
 
 
+@torch.no_grad()
+def next_token_probabilities(model: PreTrainedModel, ids: torch.Tensor, token: int) -> torch.Tensor:
+    """P(token | ids[:, :t]) as [B, T], 0 for the first place, in fp32: of one token at every place."""
+    with training_autocast():
+        logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+    found = torch.softmax(logits.float(), -1)[:, :, token]
+    return torch.nn.functional.pad(found, (1, 0))
+
+
 class LogprobsAndStates(NamedTuple):
     """What one forward pass over ids [B, T] gives.
 

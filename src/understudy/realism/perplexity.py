@@ -11,7 +11,7 @@ import torch
 
 from understudy.align.sft import examples_of
 from understudy.models.chat import ChatFormat
-from understudy.models.likelihood import batches_by_length, mean_nll, token_logprobs
+from understudy.models.likelihood import Example, batches_by_length, mean_nll, token_logprobs
 from understudy.models.load import ChatModel
 from understudy.models.precision import default_device
 from understudy.types import Dialogue, Role
@@ -67,3 +67,16 @@ def held_out_perplexity(chat_model: ChatModel, side: Role, dialogues: Sequence[D
     # One character for the end of each message, so that it is not predicted for nothing.
     characters = sum(len(m.text) + 1 for d, _ in fitting for m in d.messages if m.role == side)
     return Perplexity(math.exp(nll), tokens, nll * tokens / math.log(2) / max(1, characters))
+
+
+def unigram_perplexity(train: Sequence[Example], held_out: Sequence[Example], vocabulary: int) -> float:
+    """What knowing how often each token is said would give, per token: a reference for models of the same tokenizer.
+
+    Frequencies of the masked tokens of `train`, one added to each.
+    """
+    counts = np.ones(vocabulary)
+    for example in train:
+        np.add.at(counts, np.array(example.ids)[np.array(example.mask)], 1)
+    nll = -np.log(counts / counts.sum())
+    said = np.concatenate([np.array(example.ids)[np.array(example.mask)] for example in held_out])
+    return math.exp(float(nll[said].mean()))

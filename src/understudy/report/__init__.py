@@ -1,8 +1,9 @@
 """One self-contained HTML page with plots, and the table in the terminal, made from run files alone."""
 
+from understudy.report.card_page import build_card_page
 from understudy.report.logs_page import build_logs_page
 from understudy.report.page import build_report
 from understudy.report.summary import Summary, summarise
 from understudy.report.terminal import print_summary
 
-__all__ = ["Summary", "build_logs_page", "build_report", "print_summary", "summarise"]
+__all__ = ["Summary", "build_card_page", "build_logs_page", "build_report", "print_summary", "summarise"]

@@ -1,6 +1,14 @@
 """Run folders that survive a kill: atomic files, manifest, metrics, named random streams."""
 
-from understudy.runs.atomic import atomic_folder, clean_unfinished, disk_errors, plain, write_json, write_text
+from understudy.runs.atomic import (
+    atomic_folder,
+    clean_unfinished,
+    disk_errors,
+    plain,
+    write_json,
+    write_pieces,
+    write_text,
+)
 from understudy.runs.folder import RunFolder
 from understudy.runs.metrics import MetricsLog
 from understudy.runs.streams import stream, stream_seed
@@ -15,5 +23,6 @@ __all__ = [
     "stream",
     "stream_seed",
     "write_json",
+    "write_pieces",
     "write_text",
 ]

@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ _UNFINISHED = re.compile(r"^\..+\.tmp-\d+-[0-9a-f]{8}$")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # Libraries that write files by themselves report a full disk in words alone.
 _FULL_IN_WORDS = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed writing")
-_FULL_FIX = "free some space (or use another --out) and go on with --resume"
+_FULL_FIX = "free some space, or use another --out; a run goes on with --resume"
 
 
 @contextmanager
@@ -48,11 +48,20 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         RunError: if the disk is full or the place cannot be written.
     """
+    write_pieces(path, (text,))
+
+
+def write_pieces(path: Path, pieces: Iterable[str]) -> None:
+    """Write a file whole, of pieces that need not fit in memory together.
+
+    Raises:
+        RunError: if the disk is full or the place cannot be written.
+    """
     temporary = _beside(path)
     with disk_errors(path):
         try:
-            with open(temporary, "w", encoding="utf-8") as file:
-                file.write(text)
+            with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+                file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)

@@ -1,0 +1,116 @@
+"""How well a user model foretells held-out people, turn by turn: their words, and when they leave."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from understudy.align.sft import examples_of
+from understudy.errors import ModelError
+from understudy.models.chat import ChatFormat
+from understudy.models.likelihood import batches_by_length, next_token_probabilities, token_logprobs
+from understudy.models.load import ChatModel
+from understudy.models.precision import default_device
+from understudy.runs import stream
+from understudy.stats import Interval, binomial_interval, bootstrap_interval
+from understudy.types import Dialogue
+
+_BATCH_TOKENS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFit:
+    """One turn of the user, over the held-out dialogues that reached it.
+
+    Attributes:
+        turn: messages that the user had written before.
+        dialogues: that reached it.
+        perplexity: exp of the mean NLL per token of what people wrote there, their end included; 95% bootstrap interval.
+        people_leave: share of people who left there (with a message, or without a word); Wilson's 95% interval.
+        model_leaves: mean probability that the model leaves there, in the very same contexts; 95% bootstrap interval.
+    """
+
+    turn: int
+    dialogues: int
+    perplexity: Interval
+    people_leave: Interval
+    model_leaves: Interval
+
+    def record(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def fit_by_turn(
+    chat_model: ChatModel, dialogues: Sequence[Dialogue], *, seed: int, min_dialogues: int = 10
+) -> list[TurnFit]:
+    """Every turn that at least `min_dialogues` reached. Dialogues must fit the model's context.
+
+    Raises:
+        ModelError: if the model has no token to leave with.
+    """
+    chat = ChatFormat.of(chat_model, "user")
+    if chat.end_of_dialogue is None:
+        raise ModelError("has no token to leave with", where=str(chat_model.tokenizer.name_or_path))
+    losses: dict[int, list[float]] = defaultdict(list)
+    tokens: dict[int, list[int]] = defaultdict(list)
+    left: dict[int, list[bool]] = defaultdict(list)
+    leaves: dict[int, list[float]] = defaultdict(list)
+    for dialogue, nll, counts, probabilities in _replies(chat_model, chat, dialogues, chat.end_of_dialogue):
+        own = [message for message in dialogue.messages if message.role == "user"]
+        for turn, message in enumerate(own):
+            losses[turn].append(nll[turn])
+            tokens[turn].append(counts[turn])
+            left[turn].append(message.end)
+            leaves[turn].append(probabilities[turn])
+    found = []
+    for turn in sorted(losses):
+        n = len(losses[turn])
+        if n < min_dialogues:
+            break
+        rng = stream(seed, "by turn", str(turn))
+        found.append(
+            TurnFit(
+                turn,
+                n,
+                _perplexity(np.array(losses[turn]), np.array(tokens[turn]), rng),
+                binomial_interval(sum(left[turn]), n),
+                bootstrap_interval(leaves[turn], rng),
+            )
+        )
+    return found
+
+
+def _perplexity(
+    losses: NDArray[np.float64], tokens: NDArray[np.int64], rng: np.random.Generator, resamples: int = 1000
+) -> Interval:
+    """A ratio of two means over dialogues; percentile bootstrap."""
+    n = len(losses)
+    picked = rng.integers(n, size=(resamples, n))
+    ratios = losses[picked].sum(1) / tokens[picked].sum(1)
+    low, high = np.quantile(ratios, (0.025, 0.975))
+    return Interval(math.exp(losses.sum() / tokens.sum()), math.exp(low), math.exp(high), n)
+
+
+def _replies(
+    chat_model: ChatModel, chat: ChatFormat, dialogues: Sequence[Dialogue], leave: int
+) -> Iterator[tuple[Dialogue, list[float], list[int], list[float]]]:
+    """(dialogue, and of each own message: its NLL, its tokens, P(leave) as its first), in no particular order."""
+    device = default_device()
+    model = chat_model.model.to(device).eval()
+    examples = examples_of(dialogues, chat)
+    for batch in batches_by_length(examples, _BATCH_TOKENS, chat_model.tokenizer.pad_token_id, device):
+        leaves = next_token_probabilities(model, batch.ids, leave).cpu().numpy()
+        with torch.no_grad():
+            logp = token_logprobs(model, batch.ids).cpu().numpy()
+        for row, index in enumerate(batch.indices):
+            mask = np.array(examples[index].mask)
+            starts = np.flatnonzero(mask & ~np.concatenate([[False], mask[:-1]]))
+            nll = -np.add.reduceat(logp[row, : len(mask)] * mask, starts)
+            counts = np.add.reduceat(mask.astype(int), starts)
+            yield dialogues[index], nll.tolist(), counts.tolist(), leaves[row, starts].tolist()
