@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from understudy.models.precision import training_autocast
@@ -19,6 +21,12 @@ class Example:
 
     ids: Sequence[int]
     mask: Sequence[bool]
+
+    @property
+    def starts(self) -> NDArray[np.intp]:
+        """Places of the first token of each message of this side: what the other side wrote stands between two."""
+        mask = np.array(self.mask, dtype=bool)
+        return np.flatnonzero(mask & ~np.concatenate([[False], mask[:-1]]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,8 +109,7 @@ def _replies(
         with torch.no_grad():
             logp = token_logprobs(model, batch.ids).cpu().numpy()
         for row, index in enumerate(batch.indices):
-            mask = np.array(examples[index].mask)
-            starts = np.flatnonzero(mask & ~np.concatenate([[False], mask[:-1]]))
+            mask, starts = np.array(examples[index].mask), examples[index].starts
             nll = -np.add.reduceat(logp[row, : len(mask)] * mask, starts)
             counts = np.add.reduceat(mask.astype(int), starts)
             yield dialogues[index], nll.tolist(), counts.tolist(), leaves[row, starts].tolist()

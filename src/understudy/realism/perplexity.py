@@ -46,9 +46,8 @@ def reply_log_probs(chat_model: ChatModel, side: Role, dialogues: Sequence[Dialo
         for batch in batches_by_length([examples[i] for i in fitting], 8192, pad, device):
             logp = token_logprobs(model, batch.ids).cpu().numpy()
             for row, place in enumerate(batch.indices):
-                mask = np.array(examples[fitting[place]].mask)
-                starts = np.flatnonzero(mask & ~np.concatenate([[False], mask[:-1]]))
-                # Between two own messages stand tokens of the other side, which the mask leaves out.
+                example = examples[fitting[place]]
+                mask, starts = np.array(example.mask), example.starts
                 found[fitting[place]] = (
                     np.add.reduceat(logp[row, : len(mask)] * mask, starts).tolist() if starts.size else []
                 )
