@@ -16,5 +16,5 @@ def read_ticket(record: dict[str, Any]) -> Conversation:
     if "thread" not in record:
         raise Unfit("a ticket without a thread", str(record.get("ticket")))
     turns = tuple(Turn("user" if who == "c" else "assistant", text) for who, text in record["thread"])
-    ending = "solved" if record["solved"] else "open"
-    return Conversation(str(record["ticket"]), turns, person=record["customer"], extra={"ending": ending})
+    ending = "solved" if record.get("solved") else "open"
+    return Conversation(str(record["ticket"]), turns, person=record.get("customer"), extra={"ending": ending})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,8 @@ def test_help_imports_nothing_heavy() -> None:
         (["logs", "split", "absent.jsonl", "--out", "x", "--shares", "align"], ["align", "align=0.6"]),
         (["logs", "split", "absent.jsonl", "--out", "x", "--shares", "../a=1"], ["../a"]),
         (["logs", "describe", "absent.jsonl"], ["absent.jsonl"]),
+        (["logs", "describe", "absent.jsonl", "--out", "logs.jsonl"], ["logs.jsonl", ".html"]),
+        (["logs", "import", "absent", "--out", "x", "--columns", "who=a"], ["who=a", "role=author"]),
     ],
 )
 def test_a_mistake_is_one_message_and_exit_code_2(arguments: list[str], words: list[str], tmp_path: Path) -> None:
@@ -75,6 +79,36 @@ def test_logs_are_written_in_the_messages_form(tmp_path: Path) -> None:
     done = understudy("logs", "sample", "haggle", "--out", "logs.jsonl", "--dialogues", "12", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(read_dialogues(tmp_path / "logs.jsonl")) == 12
+
+
+def test_ctrl_c_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import pathlib, time\ndef read(record):\n    pathlib.Path('started').touch()\n    time.sleep(60)\n"
+    )
+    (tmp_path / "in.jsonl").write_text('{"a": 1}\n')
+    command = [
+        sys.executable,
+        "-m",
+        "understudy",
+        "logs",
+        "import",
+        "in.jsonl",
+        "--out",
+        "logs",
+        "--format",
+        "slow:read",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "stopped" in said
+    assert "Traceback" not in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "slow.py", "started"]
 
 
 def test_ones_own_logs_from_import_to_a_page(tmp_path: Path) -> None:

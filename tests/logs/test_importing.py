@@ -14,7 +14,15 @@ import pytest
 from understudy.errors import LogError
 from understudy.logs.check import JOINED, NO_LAST_WORD, SYSTEM_JOINED
 from understudy.logs.conversation import Conversation, Turn, read_conversations
-from understudy.logs.importing import DUPLICATE, RENAMED, ImportSummary, import_logs
+from understudy.logs.importing import (
+    DUPLICATE,
+    LOST_ROW,
+    RENAMED,
+    UNKNOWN_FORM,
+    UNORDERED,
+    ImportSummary,
+    import_logs,
+)
 
 SAID = (("user", "hi , where is my order ?"), ("assistant", "what is its number ?"), ("user", "28740 , grüße 😀"))
 OTHERS = (("user", "is it open ?"), ("assistant", "until six"))
@@ -181,7 +189,7 @@ def test_what_is_mended_is_counted(tmp_path: Path) -> None:
     (found,), summary, _ = imported(tmp_path / "x.jsonl", tmp_path / "out")
     assert spoken(found) == (("system", "be kind\nbe brief"), ("user", "hi\nare you there ?"), ("assistant", "yes"))
     assert summary.mended == {NO_LAST_WORD: 1, SYSTEM_JOINED: 1, JOINED: 1}
-    assert found.id == f"{tmp_path / 'x.jsonl'}:1"
+    assert found.id == "x.jsonl:1"  # no folder: it may hold somebody's name
 
 
 def test_calls_of_tools_are_kept_as_they_are(tmp_path: Path) -> None:
@@ -224,14 +232,144 @@ def test_a_folder_is_read_file_by_file_each_in_its_form(tmp_path: Path) -> None:
     assert positions[-1] == (str(tmp_path / "in/deep/b.csv"), 59, 59)
 
 
-def test_rows_that_are_broken(tmp_path: Path) -> None:
+def test_a_conversation_that_lost_a_row_is_not_kept(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(
-        b"chat_id,from,message\n1,user,hi\n1,agent,ho\n2,user,\xff\n3,user\n,user,lost\n4,user,a,b\n1,user,bye\n"
+        b"chat_id,from,message\n1,user,hi\n1,agent,ho\n2,user,\xff\n2,agent,yes\n2,user,no\n,user,lost\n"
+        b"4,user,a,b\n4,user,a\n4,bot,c\n1,user,bye\n"
     )
     (found,), _, rejects = imported(tmp_path / "x.csv", tmp_path / "out")
     assert spoken(found) == (("user", "hi"), ("assistant", "ho"), ("user", "bye"))
-    reasons = ["no UTF-8", "a row of another length", "a row without a conversation", "a row of another length"]
+    reasons = ["no UTF-8", "a row without a conversation", "a row of another length", LOST_ROW, LOST_ROW]
     assert [r["reason"] for r in rejects] == reasons
+
+
+@pytest.mark.parametrize(
+    ("times", "mended"),
+    [
+        (["9", "10", "11", "100"], {}),
+        (["2024-01-02T09:58:00", "2024-01-02T10:00:00", "2024-01-02T10:00:00.5", "2024-01-02T13:05:00"], {}),
+        (
+            ["2024-01-02T10:00:00+02:00", "2024-01-02T08:00:05Z", "2024-01-02T10:00:10+02:00", "2024-01-02T08:00:15Z"],
+            {},
+        ),
+        (["1/2/2024 9:58 AM", "1/2/2024 9:59 AM", "1/2/2024 10:00 AM", "1/2/2024 1:05 PM"], {UNORDERED: 1}),
+        (["31.01.2024", "31.01.2024", "01.02.2024", "01.02.2024"], {UNORDERED: 1}),
+        (["2024-01-02", "2024-01-03", "", "2024-01-01"], {UNORDERED: 1}),
+        (["", "", "", ""], {}),
+    ],
+)
+def test_rows_are_sorted_by_times_that_can_be_read(times: list[str], mended: dict[str, int], tmp_path: Path) -> None:
+    rows = [f"1,{'bot' if i % 2 else 'user'},{w},{t}" for i, (w, t) in enumerate(zip("abcd", times, strict=True))]
+    shuffled = rows if mended or not times[0] else [rows[2], rows[0], rows[3], rows[1]]
+    (tmp_path / "x.csv").write_text("\n".join(["Chat ID,From,Message,ts", *shuffled]))
+    (found,), summary, _ = imported(tmp_path / "x.csv", tmp_path / "out")
+    assert [t.text for t in found.turns] == ["a", "b", "c", "d"]
+    assert summary.mended == mended
+
+
+def test_the_person_is_who_the_rows_of_the_user_name(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(
+        "chat_id;from;message;user_id\n1;bot;can i help ?;desk\n1;user;yes;alice\n"
+        "2;user;hi;\n2;bot;ho;\n3;user;so;7\n3;bot;no;7\n"
+    )
+    found, summary, _ = imported(tmp_path / "x.csv", tmp_path / "out")
+    assert [c.person for c in found] == ["alice", None, "7"]
+    assert found[0].turns[0].extra == {"user_id": "desk"}
+    assert found[2].turns[0].extra == {}
+    assert (summary.persons, summary.without_person) == (2, 1)
+
+
+def test_columns_of_any_name(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("sep=;\nTicket;author_type;Message Text\n1;admin;hi\n1;user;ho\n")
+    with pytest.raises(LogError, match="keys Ticket, author_type, Message Text"):
+        import_logs([str(tmp_path / "x.csv")], tmp_path / "out")
+    columns = {"Ticket": "conversation_id", "author_type": "role", "Message Text": "text"}
+    (found,), _, _ = imported(tmp_path / "x.csv", tmp_path / "out", columns=columns)
+    assert spoken(found) == (("assistant", "hi"), ("user", "ho"))
+
+
+def test_a_bad_beginning_loses_nothing_behind_it(tmp_path: Path) -> None:
+    good = lines(*({"id": str(i), "messages": messages((*SAID, ("assistant", f"done {i}")))} for i in range(50)))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jsonl").write_bytes(b"# export of 2024\n" + good)
+    (tmp_path / "in/b.jsonl").write_bytes(lines({"version": 1}, {"id": "x", "messages": messages(SAID)}))
+    (tmp_path / "in/manifest.json").write_text('{"version": 1}')
+    (tmp_path / "in/notes.docx").write_text("")
+    found, summary, rejects = imported(tmp_path / "in", tmp_path / "out")
+    assert len(found) == 51
+    reasons = ["no JSON", "not of the form messages", UNKNOWN_FORM]
+    assert [r["reason"] for r in rejects] == reasons
+    assert summary.passed_over == [str(tmp_path / "in/notes.docx")]
+
+
+def test_lists_under_a_key_and_lists_with_nan(tmp_path: Path) -> None:
+    talks = [{"id": n, "messages": messages(s), "score": float("nan")} for n, s in (("a", SAID), ("b", OTHERS))]
+    for name, content in (("x.json", {"data": talks, "made": 1}), ("y.json", talks)):
+        (tmp_path / name).write_text(json.dumps(content, indent=1))
+        found, _, rejects = imported(tmp_path / name, tmp_path / f"out-{name}")
+        assert ([c.id for c in found], rejects) == (["a", "b"], [])
+
+
+def test_fields_with_our_names_do_not_write_over_ours(tmp_path: Path) -> None:
+    record = {"id": None, "conversation_id": "c9", "person": None, "user_id": "u7", "messages": 2,
+              "conversation": [{**m, "speaker": "x"} for m in messages(SAID)]}  # fmt: skip
+    taskmaster = {"id": 0, "utterances": [{"speaker": r, "text": t, "role": "caller"} for r, t in SAID]}
+    for name, content in (("x.jsonl", record), ("y.jsonl", taskmaster)):
+        (tmp_path / name).write_bytes(lines(content))
+    (first,), _, _ = imported(tmp_path / "x.jsonl", tmp_path / "one")
+    assert (first.id, first.person, spoken(first)) == ("c9", "u7", SAID)
+    assert first.extra == {"logged_messages": 2}
+    (second,), _, _ = imported(tmp_path / "y.jsonl", tmp_path / "two")
+    assert (second.id, spoken(second)) == ("0", SAID)
+    assert second.turns[0].extra == {"logged_role": "caller"}
+
+
+def test_calls_without_words(tmp_path: Path) -> None:
+    sharegpt = {"conversations": [{"from": "human", "value": "hi"}, {"from": "function_call", "value": "look()"},
+                                  {"from": "observation", "value": ""}, {"from": "gpt", "value": "ok"}]}  # fmt: skip
+    parts = [{"role": "user", "content": ["hello", "there"]}, {"role": "assistant", "content": [{"type": "tool_use", "id": 1}]},
+             {"role": "tool", "content": ""}, {"role": "assistant", "content": "ok"}]  # fmt: skip
+    (tmp_path / "x.jsonl").write_bytes(lines(sharegpt))
+    (tmp_path / "y.jsonl").write_bytes(lines({"messages": parts}))
+    (first,), _, _ = imported(tmp_path / "x.jsonl", tmp_path / "one")
+    assert [(t.role, t.text) for t in first.turns] == [
+        ("user", "hi"),
+        ("assistant", ""),
+        ("tool", ""),
+        ("assistant", "ok"),
+    ]
+    assert first.turns[1].extra == {"function_call": "look()"}
+    (second,), _, _ = imported(tmp_path / "y.jsonl", tmp_path / "two")
+    assert second.turns[0].text == "hello\nthere"
+    assert second.turns[1].extra["parts"] == [{"type": "tool_use", "id": 1}]
+
+
+def test_odd_content_is_a_reject_never_a_crash(tmp_path: Path) -> None:
+    surrogate = (
+        b'{"id": "l\\ud83d", "messages": [{"role": "user", "content": "\\ud83d"}, {"role": "bot", "content": "x"}]}\n'
+    )
+    content = (
+        surrogate
+        + b'{"messages": '
+        + b"9" * 5000
+        + b"}\n"
+        + b"[" * 200_000
+        + b"\n"
+        + lines({"messages": messages(SAID)})
+    )
+    (tmp_path / "x.jsonl").write_bytes(content)
+    found, _, rejects = imported(tmp_path / "x.jsonl", tmp_path / "out")
+    assert len(found) == 2
+    assert [r["reason"] for r in rejects] == ["no JSON that can be held"] * 2
+    (tmp_path / "utf16.csv").write_bytes("chat_id,from,message\n".encode("utf-16"))
+    with pytest.raises(LogError, match="save the file as UTF-8"):
+        import_logs([str(tmp_path / "utf16.csv")], tmp_path / "new")
+
+
+def test_the_same_words_may_be_different_conversations(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(lines(*({"messages": messages(OTHERS)} for _ in range(3))))
+    assert imported(tmp_path / "x.jsonl", tmp_path / "one")[1].kept == 1
+    assert imported(tmp_path / "x.jsonl", tmp_path / "two", keep_duplicates=True)[1].kept == 3
 
 
 def test_a_list_that_is_cut_off_keeps_what_came_before(tmp_path: Path) -> None:
@@ -253,14 +391,19 @@ def test_a_reader_of_ones_own(tmp_path: Path) -> None:
     (found,), summary, _ = imported(tmp_path / "x.jsonl", tmp_path / "out", format_name=f"{__name__}:read_pairs")
     assert spoken(found) == (("user", "hi"), ("assistant", "ho"))
     assert summary.formats == {f"{__name__}:read_pairs": 1}
+    (tmp_path / "y.jsonl").write_bytes(lines({"nr": "1", "q": "hi", "a": "ho"}, {"nr": 2, "q": "hi"}))
+    found_too, _, (reject,) = imported(tmp_path / "y.jsonl", tmp_path / "two", format_name=f"{__name__}:read_pairs")
+    assert (len(found_too), reject["reason"], reject["detail"]) == (1, "the reader failed", "KeyError: 'a'")
+    with pytest.raises(LogError, match="not a function"):
+        import_logs([str(tmp_path / "x.jsonl")], tmp_path / "three", format_name=f"{__name__}:SAID")
 
 
 @pytest.mark.parametrize(
     ("content", "format_name", "expected"),
     [
         (b"", None, "the files are empty"),
-        (b'{"messages": [{"role": "user", "content": "hi"}]}\n', None, "1 x nothing said by the assistant"),
-        (b"no json\n", None, "1 x no JSON"),
+        (b'{"messages": [{"role": "user", "content": "hi"}]}\n', None, "nothing said by the assistant"),
+        (b"no json\n", None, "x.jsonl:1: no JSON"),
         (b'{"a": 1}\n', "nonsense", "unknown format"),
         (b'{"a": 1}\n', "no.such.module:f", "cannot be imported"),
     ],

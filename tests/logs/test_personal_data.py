@@ -94,4 +94,6 @@ def test_listed_names(text: str, names: list[str], found: list[str]) -> None:
 def test_national_numbers_need_their_country() -> None:
     text = "ruf mich an: 030 901820"
     assert not find(text, finders(region="US"))
-    assert [s.kind for s in find(text, finders(region="DE"))] == ["PHONE"]
+    assert [s.kind for s in find(text, finders(region="de"))] == ["PHONE"]
+    with pytest.raises(LogError, match="GB"):
+        finders(region="UK")

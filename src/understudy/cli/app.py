@@ -177,18 +177,25 @@ def _compare(out: Path, config: Path | None, overrides: list[str], *, preset: st
     typer.echo(f"report: {build_report(out)}")
 
 
+_STOPPED = 130
+"""Exit code after Ctrl-C."""
+
+
 def main() -> None:
     """Entry point: a user's mistake is one message and exit code 2, Ctrl-C is 130, never a traceback for either."""
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # typer gives back 130 on Ctrl-C, and what a command left with
+        if code == _STOPPED:
+            raise KeyboardInterrupt
+        sys.exit(code if isinstance(code, int) else 0)
     except UnderstudyError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("stopped; go on with the same command and --resume", err=True)
-        sys.exit(130)
+        typer.echo("stopped; demo and compare go on with the same command and --resume", err=True)
+        sys.exit(_STOPPED)
     except Exception as error:
         if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
             error.show()

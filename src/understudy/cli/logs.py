@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from understudy.errors import LogError
+
 logs = typer.Typer(
     name="logs",
     no_args_is_help=True,
@@ -31,9 +33,11 @@ def sample(
     seed: Annotated[int, typer.Option(help="Seed of tasks, persons and words.")] = 0,
 ) -> None:
     """Dialogues of known users with the imperfect scripted agent, for reading and for trying things out."""
+    from understudy.logs.files import refuse_existing
     from understudy.logs.read import write_dialogues
     from understudy.pipeline.known_logs import known_family, known_logs
 
+    refuse_existing(out)
     write_dialogues(out, known_logs(known_family(task), dialogues, max(1, dialogues // 5), seed))
     typer.echo(f"{dialogues} dialogues: {out}")
 
@@ -52,6 +56,15 @@ def import_(
             "package.module:function. Default: what each file's first record looks like."
         ),
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="What columns of a table are: conversation_id=Ticket,role=author,text=body,time=at,user_id=who."
+        ),
+    ] = None,
+    keep_duplicates: Annotated[
+        bool, typer.Option("--keep-duplicates", help="Keep conversations with the same words as an earlier one.")
+    ] = False,
     split: Annotated[str, typer.Option(help="Split of data sets by name.")] = "train",
 ) -> None:
     """Read logs in any common form into one checked file.
@@ -66,9 +79,19 @@ def import_(
     from understudy.logs.importing import import_logs
 
     with _bar("reading") as on_progress:
-        summary = import_logs(paths, out, format_name=format, split=split, on_progress=on_progress)
+        summary = import_logs(
+            paths,
+            out,
+            format_name=format,
+            columns=parse_columns(columns) if columns else None,
+            split=split,
+            keep_duplicates=keep_duplicates,
+            on_progress=on_progress,
+        )
     Console().print(import_table(summary))
     typer.echo(f"dialogues: {out / 'dialogues.jsonl'}")
+    if summary.passed_over:
+        typer.echo(f"passed over, by their endings: {', '.join(summary.passed_over)}")
     if summary.rejected:
         typer.echo(f"rejected, with reasons: {out / 'rejects.jsonl'}")
 
@@ -146,11 +169,13 @@ def describe(
     from understudy.logs.describe import describe as describe_
     from understudy.report import build_logs_page
 
+    page = out or dialogues.with_suffix(".html")
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise LogError(f"{page.name} is no name of a page", where="--out", fix="let it end in .html")
     with _counter("reading") as on_conversation:
         description = describe_(read_conversations(dialogues), on_conversation)
     Console().print(description_table(description))
-    page = build_logs_page(description, dialogues.name, out or dialogues.with_suffix(".html"))
-    typer.echo(f"page: {page}")
+    typer.echo(f"page: {build_logs_page(description, dialogues.name, page)}")
 
 
 def read_names(path: Path) -> list[str]:
@@ -159,12 +184,27 @@ def read_names(path: Path) -> list[str]:
     Raises:
         LogError: if the file cannot be read.
     """
-    from understudy.errors import LogError
-
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise LogError(f"cannot be read: {error}", where=str(path), fix="give a text file, one name per line") from None
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """`role=author,text=body` as what columns are called -> what they are.
+
+    Raises:
+        LogError: if it is not written so.
+    """
+    known = ("conversation_id", "role", "text", "time", "user_id")
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        ours, equals, theirs = (piece.strip() for piece in part.partition("="))
+        if not equals or ours not in known or not theirs:
+            fix = f"write for example role=author,text=body; known are {', '.join(known)}"
+            raise LogError(f"{part.strip()!r} does not say what a column is", where="--columns", fix=fix)
+        found[theirs] = ours
+    return found
 
 
 def parse_shares(text: str) -> dict[str, float]:
@@ -173,8 +213,6 @@ def parse_shares(text: str) -> dict[str, float]:
     Raises:
         LogError: if it is not written so, or a split is named twice or is no plain file name.
     """
-    from understudy.errors import LogError
-
     fix = "write them as align=0.6,agent=0.3,heldout=0.1"
     found: dict[str, float] = {}
     for part in text.split(","):

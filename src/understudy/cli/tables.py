@@ -15,6 +15,9 @@ from understudy.report.card_page import facts_of as card_facts
 from understudy.report.card_page import rows_of, verdict
 from understudy.report.logs_page import endings_of, facts_of, speakers_of
 
+_TURNS = 10
+"""Rows of the stop hazard on the terminal."""
+
 
 def import_table(summary: ImportSummary) -> Table:
     """What was found, kept, mended and rejected."""
@@ -76,11 +79,14 @@ def description_table(description: Description) -> Table:
     for row, values in speakers_of(description):
         table.add_row(row, *values)
     table.add_section()
-    for turn, hazard in list(description.stop_hazard().items())[:10]:
+    hazards = list(description.stop_hazard().items())
+    for turn, hazard in hazards[:_TURNS]:
         table.add_row(f"stops with message {turn}", f"{hazard.mean:.0%} [{hazard.low:.0%}, {hazard.high:.0%}]")
+    if len(hazards) > _TURNS:
+        table.add_row(f"({len(hazards) - _TURNS} more on the page)")
     table.add_section()
     for ending, share, count in endings_of(description):
-        table.add_row(f"ends: {ending}", share, count)
+        table.add_row(f"ends: {ending}", f"{share} ({count})")
     return table
 
 

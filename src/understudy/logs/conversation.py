@@ -33,7 +33,9 @@ class Turn:
 
     @property
     def may_be_empty(self) -> bool:
-        return bool(self.extra.get("tool_calls") or self.extra.get("function_call") or self.extra.get("end"))
+        return self.role == "tool" or any(
+            self.extra.get(key) for key in ("tool_calls", "function_call", "parts", "end")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,16 @@ class Conversation:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
-        """JSON-able, in the OpenAI `messages` form."""
+        """JSON-able, in the OpenAI `messages` form; other fields with our names are told apart as `logged_...`."""
         person = {} if self.person is None else {"person": self.person}
-        messages = [{"role": turn.role, "content": turn.text, **turn.extra} for turn in self.turns]
-        return {"id": self.id, **person, "messages": messages, **self.extra}
+        messages = [_record({"role": turn.role, "content": turn.text}, turn.extra) for turn in self.turns]
+        return _record({"id": self.id, **person, "messages": messages}, self.extra, "person")
+
+
+def _record(ours: dict[str, Any], extra: Mapping[str, Any], *reserved: str) -> dict[str, Any]:
+    taken = {*ours, *reserved}
+    theirs = {f"logged_{k}" if k in taken else k: v for k, v in extra.items() if k not in taken or v is not None}
+    return {**ours, **theirs}
 
 
 def read_conversations(path: Path) -> Iterator[Conversation]:
@@ -69,6 +77,8 @@ def read_conversations(path: Path) -> Iterator[Conversation]:
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
                 try:
                     yield _of_record(json.loads(line))
                 except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -80,6 +90,8 @@ def read_conversations(path: Path) -> Iterator[Conversation]:
 
 
 def _of_record(record: dict[str, Any]) -> Conversation:
+    if not all(isinstance(m["content"], str) for m in record["messages"]):
+        raise ValueError("a message whose content is no text")
     turns = tuple(
         Turn(m["role"], m["content"], {k: v for k, v in m.items() if k not in ("role", "content")})
         for m in record["messages"]

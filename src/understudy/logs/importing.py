@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any, cast
 
 from understudy.errors import LogError
 from understudy.logs.check import check
 from understudy.logs.conversation import Conversation
 from understudy.logs.files import line_of, refuse_existing
 from understudy.logs.formats import TABLE, Format, Unfit, format_named, recognise
-from understudy.logs.formats.table import conversation_of, read_rows, time_of
+from understudy.logs.formats.table import conversation_of, in_order, read_rows, untimed
 from understudy.logs.index import RowIndex, SeenIndex
 from understudy.logs.sources import Raw, files_of, hub_records, raw_records
 from understudy.runs import atomic_folder, write_json
@@ -22,6 +25,11 @@ DIALOGUES, REJECTS, SUMMARY = "dialogues.jsonl", "rejects.jsonl", "summary.json"
 HUB_PREFIX = "hub:"
 DUPLICATE = "the same words as another conversation"
 RENAMED = "an id that was used before, numbered"
+UNORDERED = "rows whose times cannot all be read, in the order of the table"
+LOST_ROW = "a row of it could not be read"
+UNKNOWN_FORM = "a file in no form that is known"
+_LOOKAHEAD = 20
+"""Records of a file that may come before the first conversation, such as a line about the export."""
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the file, the position in it and its size, in bytes (0 where unknown)."""
@@ -41,6 +49,7 @@ class ImportSummary:
         with_tools: conversations kept in which tools are called or answer.
         mended: conversations kept after something was mended, by what.
         rejected: records by the reason why they were not kept.
+        passed_over: files in folders whose endings are not among those of logs.
     """
 
     formats: Counter[str] = field(default_factory=Counter)
@@ -52,6 +61,7 @@ class ImportSummary:
     with_tools: int = 0
     mended: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
+    passed_over: list[str] = field(default_factory=list)
 
 
 def import_logs(
@@ -59,7 +69,9 @@ def import_logs(
     out: Path,
     *,
     format_name: str | None = None,
+    columns: Mapping[str, str] | None = None,
     split: str = "train",
+    keep_duplicates: bool = False,
     on_progress: OnProgress = lambda file, position, size: None,
 ) -> ImportSummary:
     """Read files, folders and data sets by name (`hub:owner/name`) into `out`.
@@ -69,7 +81,9 @@ def import_logs(
 
     Args:
         format_name: reads everything as this format; without it each file is read as what its first record looks like.
+        columns: what columns of tables are called -> what they are (`conversation_id`, `role`, `text`, `time`, `user_id`).
         split: of data sets by name.
+        keep_duplicates: whether conversations with the same words are different ones, as short ones often are.
 
     Raises:
         LogError: if a path is missing or cannot be read, holds no known form, no conversation is usable, or `out` exists.
@@ -78,35 +92,38 @@ def import_logs(
     refuse_existing(out)
     forced = format_named(format_name) if format_name else None
     sources = [(path, None) if path.startswith(HUB_PREFIX) else (path, files_of(Path(path))) for path in paths]
+    reading = _Reading(forced, columns or {})
     with atomic_folder(out) as unfinished:
-        with _Writer(unfinished) as writer:
+        with _Writer(unfinished, keep_duplicates) as writer:
             for path, files in sources:
                 if files is None:
                     name = path.removeprefix(HUB_PREFIX)
-                    _read_source(name, hub_records(name, split), forced, writer)
+                    reading.source(hub_records(name, split), writer)
                     continue
-                for file in files:
+                writer.summary.passed_over += map(str, files[1])
+                for file in files[0]:
                     size = file.stat().st_size
                     records = raw_records(file, lambda at, f=str(file), n=size: on_progress(f, at, n))  # type: ignore[misc]
-                    _read_source(str(file), records, forced, writer)
+                    reading.source(records, writer)
                     on_progress(str(file), size, size)
         summary = writer.summary
         if not summary.kept:
-            raise LogError(_none_usable(summary), where=", ".join(paths), fix="see the reasons, or give other logs")
+            raise writer.unknown or LogError(
+                f"none of {summary.records} conversations can be used: {writer.first_reject or 'the files are empty'}",
+                where=", ".join(paths),
+                fix="mend the logs, or give others (docs/logs.md says what is usable)",
+            )
         write_json(unfinished / SUMMARY, vars(summary))
     return summary
-
-
-def _none_usable(summary: ImportSummary) -> str:
-    reasons = "; ".join(f"{count} x {reason}" for reason, count in summary.rejected.most_common(5))
-    return f"none of {summary.records} conversations can be used: {reasons or 'the files are empty'}"
 
 
 class _Writer:
     """Checks conversations and writes what is usable and what is not."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.summary = folder, ImportSummary()
+    def __init__(self, folder: Path, keep_duplicates: bool) -> None:
+        self.folder, self.keep_duplicates, self.summary = folder, keep_duplicates, ImportSummary()
+        self.unknown: LogError | None = None
+        self.first_reject = ""
         self._seen = SeenIndex(folder / "seen.sqlite")
         self._persons: set[int] = set()
         self._dialogues = (folder / DIALOGUES).open("w", encoding="utf-8", newline="\n")
@@ -121,12 +138,13 @@ class _Writer:
         self._seen.close()
         (self.folder / "seen.sqlite").unlink()
 
-    def take(self, where: str, record: object, read: Callable[[], Conversation]) -> None:
+    def take(self, where: str, record: object, read: Callable[[], Conversation], mended: Sequence[str] = ()) -> None:
         """Write the conversation that `read` gives, or the record with the reason why not."""
         self.summary.records += 1
         try:
-            conversation, mended = check(read())
-            twin = self._seen.twin(conversation, where)
+            conversation, more = check(read())
+            mended = [*mended, *more]
+            twin = None if self.keep_duplicates else self._seen.twin(conversation, where)
             if twin is not None:
                 raise Unfit(DUPLICATE, twin)
         except Unfit as unfit:
@@ -143,8 +161,14 @@ class _Writer:
         self.summary.records += 1
         self._reject(raw.where, raw.problem, raw.detail, raw.text)
 
+    def unknown_form(self, error: LogError) -> None:
+        """Write down a file that holds no conversation in any form that is known."""
+        self.unknown = self.unknown or error
+        self.problem(Raw(error.where, None, UNKNOWN_FORM, error.what))
+
     def _reject(self, where: str, reason: str, detail: str, record: object) -> None:
         self.summary.rejected[reason] += 1
+        self.first_reject = self.first_reject or f"{where}: {reason}{f' ({detail})' if detail else ''}"
         self._rejects.write(line_of({"where": where, "reason": reason, "detail": detail, "record": record}))
 
     def _count(self, conversation: Conversation, mended: list[str]) -> None:
@@ -160,55 +184,76 @@ class _Writer:
             summary.persons = len(self._persons)
 
 
-def _read_source(name: str, records: Iterable[Raw], forced: Format | None, writer: _Writer) -> None:
-    records = iter(records)
-    head: list[Raw] = []
-    for raw in records:
-        head.append(raw)
-        if not raw.problem:
-            break
-    readable = next((raw for raw in head if not raw.problem), None)
-    form = forced or (recognise(readable.record, readable.where) if readable else None)
-    if form is not None:
-        writer.summary.formats[form.name] += 1
-    everything = chain(head, records)
-    if form is TABLE:
-        _read_table(everything, writer)
-        return
-    for raw in everything:
-        if raw.problem or form is None:
-            writer.problem(raw)
-        else:
-            writer.take(raw.where, raw.record, lambda raw=raw, form=form: _read(form, raw))  # type: ignore[misc]
+@dataclass(frozen=True)
+class _Reading:
+    """How records become conversations."""
+
+    forced: Format | None
+    columns: Mapping[str, str]
+
+    def source(self, records: Iterable[Raw], writer: _Writer) -> None:
+        """Everything in one file. Its form is that of the first record that looks like one."""
+        records = map(self._renamed, records)
+        head = list(islice(records, _LOOKAHEAD))
+        readable = [raw for raw in head if not raw.problem]
+        try:
+            form = self.forced or recognise([raw.record for raw in readable], readable[0].where if readable else "")
+        except LogError as error:
+            if readable:
+                writer.unknown_form(error)
+                return
+            form = None
+        if form is not None:
+            writer.summary.formats[form.name] += 1
+        everything = chain(head, records)
+        if form is TABLE:
+            _read_table(everything, writer)
+            return
+        for raw in everything:
+            if raw.problem or form is None:
+                writer.problem(raw)
+            else:
+                writer.take(raw.where, raw.record, partial(_read, form, raw))
+
+    def _renamed(self, raw: Raw) -> Raw:
+        if not self.columns or not isinstance(raw.record, Mapping):
+            return raw
+        return replace(raw, record={self.columns.get(key, key): value for key, value in raw.record.items()})
 
 
 def _read(form: Format, raw: Raw) -> Conversation:
     if not form.recognises(raw.record):
-        raise Unfit(f"not of the form {form.name}", _keys(raw.record))
+        held = f"keys {', '.join(map(str, raw.record))}" if isinstance(raw.record, dict) else type(raw.record).__name__
+        raise Unfit(f"not of the form {form.name}", held)
     return form.read(raw.record, raw.where)
 
 
-def _keys(record: object) -> str:
-    return f"keys {', '.join(map(str, record))}" if isinstance(record, dict) else type(record).__name__
-
-
 def _read_table(records: Iterator[Raw], writer: _Writer) -> None:
+    """Rows may come in any order. A conversation that lost a row is not kept: there would be a hole in it."""
     path = writer.folder / "rows.sqlite"
-    rows = RowIndex(path)
+    rows, lost = RowIndex(path), set[str]()
     try:
         for raw in records:
             if raw.problem:
                 writer.problem(raw)
+                with suppress(Unfit):
+                    lost.add(conversation_of(raw.record))
                 continue
             try:
                 name = conversation_of(raw.record)
             except Unfit as unfit:
                 writer.problem(Raw(raw.where, None, unfit.kind, unfit.detail, str(raw.record)[:200]))
                 continue
-            assert isinstance(raw.record, dict)
-            rows.add(name, time_of(raw.record), raw.where, raw.record)
+            rows.add(name, raw.where, cast(Mapping[str, Any], raw.record))
         for name, found, where in rows.conversations():
-            writer.take(where, found, lambda name=name, found=found, where=where: read_rows(name, found, where))  # type: ignore[misc]
+            mended = [UNORDERED] if untimed(found) else []
+            writer.take(where, found, partial(_read_rows, name, found, where, name in lost), mended)
     finally:
         rows.close()
         path.unlink(missing_ok=True)
+
+
+def _read_rows(name: str, rows: Sequence[Mapping[str, Any]], where: str, lost: bool) -> Conversation:
+    if lost:
+        raise Unfit(LOST_ROW, f"conversation {name}")
+    return read_rows(name, in_order(rows), where)

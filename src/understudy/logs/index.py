@@ -36,6 +36,7 @@ class SeenIndex:
 
     def unique(self, identity: str) -> str:
         """The id, or the id with a number behind it if it was used before."""
+        identity = identity.encode("utf-8", "replace").decode()
         row = self._database.execute("select times from ids where id = ?", (identity,)).fetchone()
         if row is None:
             self._database.execute("insert into ids values (?, 1)", (identity,))
@@ -56,21 +57,22 @@ class RowIndex:
 
     def __init__(self, path: Path) -> None:
         self._database = _scratch(path)
-        self._database.execute("create table rows (conversation text, time, number integer, place text, row text)")
+        self._count = 0
+        self._database.execute("create table rows (conversation text, number integer, place text, row text)")
 
-    def add(self, conversation: str, time: str | float | None, where: str, row: Mapping[str, Any]) -> None:
-        count = self._database.execute("select coalesce(max(rowid), 0) from rows").fetchone()[0]
+    def add(self, conversation: str, where: str, row: Mapping[str, Any]) -> None:
+        self._count += 1
         self._database.execute(
-            "insert into rows values (?, ?, ?, ?, ?)", (conversation, time, count, where, json.dumps(row, default=str))
+            "insert into rows values (?, ?, ?, ?)", (conversation, self._count, where, json.dumps(row, default=str))
         )
 
     def conversations(self) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
-        """(name, rows by time and then as they came, place of the first of them), in the order of their first rows."""
+        """(name, rows as they came, place of the first of them), in the order of their first rows."""
         self._database.execute("create index by_conversation on rows (conversation)")
         names = self._database.execute("select conversation, min(number) from rows group by conversation order by 2")
         for name, _ in names:
             found = self._database.execute(
-                "select row, place from rows where conversation = ? order by time, number", (name,)
+                "select row, place from rows where conversation = ? order by number", (name,)
             ).fetchall()
             yield name, [json.loads(row) for row, _ in found], found[0][1]
 

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import phonenumbers
 
+from understudy.errors import LogError
+
 
 class Span(NamedTuple):
     """A piece of personal data: characters `start` to `stop` of a text, and its kind (`EMAIL`, `PHONE`, ...)."""
@@ -67,7 +69,16 @@ def finders(names: Sequence[str] = (), region: str = "US") -> list[Finder]:
         names: persons' names to find, in any case and with any apostrophe, as whole words.
         region: country (two letters) whose national way of writing phone numbers is known; international numbers are
             found wherever they are from.
+
+    Raises:
+        LogError: if there is no such country.
     """
+    region = region.upper()
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        near = {"UK": "GB"}.get(region, "US or DE")
+        raise LogError(
+            f"unknown country {region!r}", where="--region", fix=f"use two letters of ISO 3166, such as {near}"
+        )
     found: list[Finder] = [
         _by_shape("KEY", _KEY),
         _secrets,

@@ -136,7 +136,7 @@ def _assign(groups: _Groups, shares: Mapping[str, float], seed: int) -> list[str
         raise LogError(
             f"split {empty[0]!r} is empty: {total} conversations are only {len(members)} groups of persons and "
             "near-duplicates",
-            fix="give more logs, raise --similarity, or ask for fewer splits",
+            fix="give logs of more persons, ask for fewer splits, or raise --similarity where near-duplicates tie them",
         )
     return split_of
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import get_args
 
 from understudy.errors import LogError
-from understudy.logs.conversation import Conversation
-from understudy.logs.formats.base import Format, Unfit
+from understudy.logs.conversation import Conversation, TurnRole
+from understudy.logs.formats.base import Format, Unfit, place_name
 from understudy.logs.formats.deal_or_no_deal import DEAL_OR_NO_DEAL
 from understudy.logs.formats.messages import MESSAGES
 from understudy.logs.formats.sharegpt import SHAREGPT
-from understudy.logs.formats.table import TABLE
+from understudy.logs.formats.table import REQUIRED, TABLE, plain_names
 from understudy.logs.formats.taskmaster import TASKMASTER
 from understudy.logs.formats.wildchat import WILDCHAT
 
@@ -22,22 +24,35 @@ FORMATS = (MESSAGES, SHAREGPT, WILDCHAT, TASKMASTER, DEAL_OR_NO_DEAL, TABLE)
 """In the order in which they are tried."""
 
 
-def recognise(record: object, where: str) -> Format:
-    """The first format that a record looks like.
+def recognise(records: Sequence[object], where: str) -> Format:
+    """The first format that one of a file's first records looks like.
 
     Raises:
-        LogError: if it looks like none, naming what it holds.
+        LogError: if none looks like any, naming what the first one holds.
     """
-    found = next((f for f in FORMATS if f.recognises(record)), None)
-    if found is None:
-        held = f"keys {', '.join(map(str, record))}" if isinstance(record, dict) else f"a {type(record).__name__}"
-        raise LogError(
-            f"holds no conversation in a form that is known ({held})",
-            where=where,
-            fix=f"force one with --format ({', '.join(f.name for f in FORMATS)}), or write a reader of your own and "
-            "give --format package.module:function (docs/logs.md)",
-        )
-    return found
+    for record in records:
+        for known in FORMATS:
+            if known.recognises(record):
+                return known
+    first = records[0] if records else None
+    held = f"keys {', '.join(map(str, first))}" if isinstance(first, dict) else f"a {type(first).__name__}"
+    raise LogError(
+        f"holds no conversation in a form that is known ({held}{_lacking(first)})",
+        where=where,
+        fix=f"force a form with --format ({', '.join(f.name for f in FORMATS)}), say what a table's columns are with "
+        "--columns, or write a reader of your own and give --format package.module:function (docs/logs.md)",
+    )
+
+
+def _lacking(record: object) -> str:
+    """What a row of a table would need besides, if it has some of it."""
+    if not isinstance(record, dict):
+        return ""
+    names = plain_names(record)
+    lacking = [what for what, columns in REQUIRED.items() if not any(column in names for column in columns)]
+    return (
+        f"; for a table it lacks a column for the {' and the '.join(lacking)}" if len(lacking) < len(REQUIRED) else ""
+    )
 
 
 def format_named(name: str) -> Format:
@@ -56,8 +71,26 @@ def format_named(name: str) -> Format:
     if not attribute:
         raise LogError(f"unknown format {name!r}", where="--format", fix=fix)
     try:
-        function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise LogError(f"{name!r} cannot be imported: {error}", where="--format", fix=fix) from None
-    reader = cast(Callable[[object], Conversation], function)
-    return Format(name, "a reader of one's own", lambda record: True, lambda record, where: reader(record))
+        reader = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # whatever a module of somebody else's does when it is imported
+        what = f"{type(error).__name__}: {error}"
+        hint = "; for a module in this folder put PYTHONPATH=. before the command"
+        raise LogError(f"{name!r} cannot be imported: {what}", where="--format", fix=fix + hint) from None
+    if not callable(reader):
+        raise LogError(f"{name!r} is a {type(reader).__name__}, not a function", where="--format", fix=fix)
+    return Format(name, "a reader of one's own", lambda record: True, partial(_read_by, reader))
+
+
+def _read_by(reader: Callable[[object], object], record: object, where: str) -> Conversation:
+    try:
+        found = reader(record)
+    except Unfit:
+        raise
+    except Exception as error:  # of somebody else's code
+        raise Unfit("the reader failed", f"{type(error).__name__}: {error}") from None
+    if not isinstance(found, Conversation):
+        raise Unfit("the reader gave no Conversation", type(found).__name__)
+    odd = next((turn.role for turn in found.turns if turn.role not in get_args(TurnRole)), None)
+    if odd is not None:
+        raise Unfit("unknown role", f"{odd!r} of the reader")
+    return replace(found, id=str(found.id) if found.id else place_name(where))

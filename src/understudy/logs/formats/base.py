@@ -10,6 +10,7 @@ from understudy.logs.conversation import Conversation, Turn, TurnRole
 ROLES: dict[str, TurnRole] = {
     **dict.fromkeys(("user", "human", "customer", "client", "prompter", "person", "visitor"), "user"),
     **dict.fromkeys(("assistant", "gpt", "chatgpt", "bard", "bot", "agent", "model", "ai", "chatbot"), "assistant"),
+    **dict.fromkeys(("admin", "operator", "advisor", "support", "function_call"), "assistant"),
     **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("tool", "function", "observation", "function_response", "tool_response"), "tool"),
 }  # fmt: skip
@@ -69,7 +70,7 @@ def conversation(
     person_key, person = first_of(record, PERSON_KEYS)
     used = {messages_key, id_key, person_key}
     extra = {key: value for key, value in record.items() if key not in used}
-    return Conversation(str(identity or where), turns, None if person is None else str(person), extra)
+    return Conversation(str(identity) if id_key else place_name(where), turns, person_name(person), extra)
 
 
 def turn(message: object, index: int, role_keys: Sequence[str], text_keys: Sequence[str]) -> Turn:
@@ -85,7 +86,9 @@ def turn(message: object, index: int, role_keys: Sequence[str], text_keys: Seque
     if isinstance(text, list):
         if not all(_is_text(part) for part in text):
             kept["parts"] = text
-        text = "\n".join(part["text"] for part in text if _is_text(part))
+        text = "\n".join(part if isinstance(part, str) else part["text"] for part in text if _is_text(part))
+    if word.strip().lower() == "function_call":  # of ShareGPT: a turn that is nothing but the call
+        kept, text = {**kept, "function_call": text}, ""
     if text is None:
         text = ""
     if not isinstance(text, str):
@@ -94,12 +97,26 @@ def turn(message: object, index: int, role_keys: Sequence[str], text_keys: Seque
 
 
 def _is_text(part: object) -> bool:
-    return isinstance(part, Mapping) and isinstance(part.get("text"), str)
+    return isinstance(part, str) or (isinstance(part, Mapping) and isinstance(part.get("text"), str))
+
+
+def place_name(where: str) -> str:
+    """A name for what was found at a place: without the folders, which may hold somebody's name."""
+    return where.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def person_name(value: object) -> str | None:
+    """Who a person is, as text; None for nobody. A whole number is one, however it was stored."""
+    if value is None or isinstance(value, Mapping | list):
+        return None
+    if isinstance(value, float):
+        return None if value != value else f"{value:g}"
+    return str(value).strip() or None
 
 
 def first_of(record: Mapping[str, Any], keys: Sequence[str]) -> tuple[str | None, Any]:
-    """The first of these keys that has a value, and the value."""
-    found = next((key for key in keys if record.get(key) is not None), None)
+    """The first of these keys that has a value (an empty text is none), and the value."""
+    found = next((key for key in keys if record.get(key) is not None and record[key] != ""), None)
     return found, record[found] if found is not None else None
 
 

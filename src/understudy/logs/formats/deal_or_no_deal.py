@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from understudy.logs.conversation import Conversation, Turn
 from understudy.logs.deal_or_no_deal import Negotiation
-from understudy.logs.formats.base import Format
+from understudy.logs.formats.base import Format, place_name
 
 
 def _recognises(record: object) -> bool:
@@ -15,7 +15,7 @@ def _read(record: object, where: str) -> Conversation:
     assert isinstance(record, Negotiation)
     turns = tuple(Turn("assistant" if i % 2 else "user", text) for i, text in enumerate(record.texts))
     return Conversation(
-        where,
+        place_name(where),
         turns,
         extra={
             "counts": list(record.counts),

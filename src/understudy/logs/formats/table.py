@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from understudy.logs.conversation import Conversation
-from understudy.logs.formats.base import PERSON_KEYS, Format, Unfit, conversation, first_of
+from understudy.logs.formats.base import PERSON_KEYS, ROLES, Format, Unfit, conversation, first_of, person_name
 
 CONVERSATION_COLUMNS = (
     "conversation_id", "conversation", "dialogue_id", "dialog_id", "chat_id", "session_id", "thread_id", "ticket_id"
 )  # fmt: skip
 ROLE_COLUMNS = ("role", "speaker", "author", "sender", "from")
 TEXT_COLUMNS = ("text", "content", "message", "utterance", "body")
-TIME_COLUMNS = ("time", "timestamp", "created_at", "sent_at", "date")
+TIME_COLUMNS = ("time", "timestamp", "ts", "datetime", "created_at", "created", "sent_at", "date")
+
+
+REQUIRED = {"conversation": CONVERSATION_COLUMNS, "role": ROLE_COLUMNS, "text": TEXT_COLUMNS}
+
+
+def plain_names(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with its columns in lower case and underscores, as `Conversation ID` is written by some."""
+    return {str(key).strip().lower().replace(" ", "_").replace("-", "_"): value for key, value in row.items()}
 
 
 def is_row(record: object) -> bool:
     """Whether the record is one message that names its conversation."""
     if not isinstance(record, Mapping):
         return False
-    columns = (CONVERSATION_COLUMNS, ROLE_COLUMNS, TEXT_COLUMNS)
-    return all(any(isinstance(record.get(c), str | int | float) for c in names) for names in columns)
+    row = plain_names(record)
+    return all(any(isinstance(row.get(c), str | int | float) for c in names) for names in REQUIRED.values())
 
 
 def conversation_of(row: object) -> str:
@@ -30,34 +40,59 @@ def conversation_of(row: object) -> str:
     Raises:
         Unfit: if it has none.
     """
-    _, name = first_of(row, CONVERSATION_COLUMNS) if isinstance(row, Mapping) else (None, None)
+    _, name = first_of(plain_names(row), CONVERSATION_COLUMNS) if isinstance(row, Mapping) else (None, None)
     if name is None or not str(name).strip():
         raise Unfit("a row without a conversation", f"one of {', '.join(CONVERSATION_COLUMNS)}")
-    return str(name)
+    return person_name(name) or str(name)
 
 
-def time_of(row: Mapping[str, Any]) -> str | float | None:
-    """When it was said: a number if it is one, else text, which ISO 8601 sorts as it should; None if unknown."""
-    _, time = first_of(row, TIME_COLUMNS)
-    if time is None or time == "":
-        return None
+def time_of(row: Mapping[str, Any]) -> float | None:
+    """When it was said, in seconds from some start: a number as it is, else ISO 8601; None if it is neither."""
+    _, time = first_of(plain_names(row), TIME_COLUMNS)
     try:
         return float(time)
     except (TypeError, ValueError):
-        return str(time)
+        pass
+    try:
+        said = time if isinstance(time, datetime) else datetime.fromisoformat(str(time).strip())
+    except ValueError:
+        return None
+    return (said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp()
+
+
+def untimed(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether some rows have a time and not all of these can be read, so that they stay as they came."""
+    given = [row for row in rows if first_of(plain_names(row), TIME_COLUMNS)[0] is not None]
+    return bool(given) and any(time_of(row) is None for row in rows)
+
+
+def in_order(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """By time where every row has one that can be read, else as they came."""
+    times = [time_of(row) for row in rows]
+    if any(time is None for time in times):
+        return list(rows)
+    return [rows[i] for i in sorted(range(len(rows)), key=lambda i: times[i] or 0.0)]
 
 
 def read_rows(name: str, rows: Sequence[Mapping[str, Any]], where: str) -> Conversation:
-    """The rows of one conversation, in order. Columns that are the same in all rows are said once.
+    """The rows of one conversation, in order. The person is who the user's rows name.
 
     Raises:
         Unfit: if a row has no known role, or its words are no text.
     """
-    person_key, person = first_of(rows[0], [k for k in PERSON_KEYS if k not in ROLE_COLUMNS])
-    used = {person_key, *CONVERSATION_COLUMNS}
-    messages = [{k: v for k, v in row.items() if k not in used and v not in (None, "")} for row in rows]
-    record = {"id": name, "messages": messages, **({} if person is None else {"person": person})}
-    return conversation(record, "messages", where, role_keys=ROLE_COLUMNS, text_keys=TEXT_COLUMNS)
+    plain = [plain_names(row) for row in rows]
+    keys = [key for key in PERSON_KEYS if key not in ROLE_COLUMNS]
+    persons = [person_name(first_of(row, keys)[1]) for row in plain]
+    by_user = (p for row, p in zip(plain, persons, strict=True) if p and ROLES.get(_role(row)) == "user")
+    column, conversation_column = first_of(plain[0], keys)[0], first_of(plain[0], CONVERSATION_COLUMNS)[0]
+    said_once = {conversation_column, column if len(set(persons)) == 1 else None}
+    messages = [{k: v for k, v in row.items() if k not in said_once and v not in (None, "")} for row in plain]
+    found = conversation({"messages": messages}, "messages", where, role_keys=ROLE_COLUMNS, text_keys=TEXT_COLUMNS)
+    return replace(found, id=name, person=next(by_user, None))
+
+
+def _role(row: Mapping[str, Any]) -> str:
+    return str(first_of(row, ROLE_COLUMNS)[1]).strip().lower()
 
 
 def _read(record: object, where: str) -> Conversation:

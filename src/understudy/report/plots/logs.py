@@ -59,6 +59,7 @@ def words_plot(words: Mapping[str, Mapping[int, int]], prefix: str) -> str:
             axes.step(xs, ys, where="post", color=looks[side].colour, label=side)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else "")
+        axes.xaxis.set_minor_formatter(lambda value, _: "")
         axes.set_ylim(0, 1.02)
         axes.set_xlabel("words of a message")
         axes.set_ylabel("share of messages with at most so many")
