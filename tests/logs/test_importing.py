@@ -14,6 +14,7 @@ import pytest
 from understudy.errors import LogError
 from understudy.logs.check import JOINED, NO_LAST_WORD, SYSTEM_JOINED
 from understudy.logs.conversation import Conversation, Turn, read_conversations
+from understudy.logs.formats.base import person_name
 from understudy.logs.importing import (
     DUPLICATE,
     LOST_ROW,
@@ -308,6 +309,41 @@ def test_lists_under_a_key_and_lists_with_nan(tmp_path: Path) -> None:
         (tmp_path / name).write_text(json.dumps(content, indent=1))
         found, _, rejects = imported(tmp_path / name, tmp_path / f"out-{name}")
         assert ([c.id for c in found], rejects) == (["a", "b"], [])
+
+
+def test_all_lists_of_talks_are_read_and_no_others(tmp_path: Path) -> None:
+    talks = {"train": [{"messages": messages(SAID)}], "test": [{"messages": messages(OTHERS)}], "by": ["me"]}
+    (tmp_path / "x.json").write_text(json.dumps(talks))
+    assert imported(tmp_path / "x.json", tmp_path / "one")[1].kept == 2
+    record = {"documents": [{"chunks": [{"role": "x"}]}], "messages": messages(SAID)}
+    for name, content in (("y.jsonl", lines(record)), ("z.jsonl", lines(record, {"messages": messages(OTHERS)}))):
+        (tmp_path / name).write_bytes(content)
+        found, _, rejects = imported(tmp_path / name, tmp_path / f"out-{name}")
+        assert (spoken(found[0]), found[0].extra["documents"], rejects) == (SAID, record["documents"], [])
+
+
+def test_columns_are_what_they_are_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("chat_id,author,Role,text,person\n1,customer,admin,hi,p\n1,agent,customer,yo,q\n")
+    columns = {"author": "role", "chat_id": "conversation_id"}
+    (found,), _, _ = imported(tmp_path / "x.csv", tmp_path / "out", columns=columns)
+    assert spoken(found) == (("user", "hi"), ("assistant", "yo"))
+    assert found.turns[0].extra["logged_role"] == "admin"
+
+
+def test_a_long_preamble_and_a_damaged_archive(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(b"# about\n" * 30 + talk_lines())
+    assert imported(tmp_path / "x.jsonl", tmp_path / "out")[1].kept == 2
+    packed = bytearray(gzip.compress(b"x" * 100_000))
+    packed[30:60] = b"\xff" * 30
+    (tmp_path / "y.jsonl.gz").write_bytes(packed)
+    with pytest.raises(LogError, match=r"cannot be read|cut off"):
+        import_logs([str(tmp_path / "y.jsonl.gz")], tmp_path / "new")
+
+
+def test_whole_numbers_name_the_same_however_they_are_stored() -> None:
+    assert [person_name(v) for v in (1234567.0, 1234567, "1234567", 1.5, float("nan"), " ", None, {"id": 1})] == [
+        "1234567", "1234567", "1234567", "1.5", None, None, None, None,
+    ]  # fmt: skip
 
 
 def test_fields_with_our_names_do_not_write_over_ours(tmp_path: Path) -> None:

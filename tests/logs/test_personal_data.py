@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,12 @@ def talk() -> Conversation:
 
 
 def test_the_same_piece_has_the_same_placeholder_everywhere_in_a_conversation() -> None:
-    clean, counts = scrub(talk(), finders())
+    persons: dict[str, str] = {}
+    told = replace(
+        talk(), turns=(*talk().turns, Turn("assistant", "ok", {"user_id": 12.0, "hashed_ip": "ann@example.org"}))
+    )
+    clean, counts = scrub(told, finders(), persons)
+    assert (clean.person, clean.turns[3].extra) == ("person-1", {"user_id": "person-2", "hashed_ip": "person-1"})
     assert clean.turns[0].text == "I am [EMAIL_1], call [PHONE_1]"
     assert clean.turns[1].extra == {"tool_calls": [{"arguments": '{"to": "[EMAIL_1]"}'}]}
     assert clean.turns[2].text == "not [EMAIL_2], and [PHONE_1] it is"

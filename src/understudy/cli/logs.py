@@ -53,7 +53,7 @@ def import_(
         str | None,
         typer.Option(
             help="messages, sharegpt, wildchat, taskmaster, deal_or_no_deal, table, or a reader of your own as "
-            "package.module:function. Default: what each file's first record looks like."
+            "package.module:function. Default: what each file's first records look like."
         ),
     ] = None,
     columns: Annotated[

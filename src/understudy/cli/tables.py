@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.markup import escape
 from rich.table import Table
 
 from understudy.logs.describe import SIDES, Description
@@ -34,7 +35,7 @@ def import_table(summary: ImportSummary) -> Table:
     for title, counts in (("mended", summary.mended), ("rejected", summary.rejected)):
         table.add_section()
         for what, count in counts.most_common():
-            table.add_row(f"{title}: {what}", f"{count:,}")
+            table.add_row(escape(f"{title}: {what}"), f"{count:,}")
     return table
 
 
@@ -86,7 +87,7 @@ def description_table(description: Description) -> Table:
         table.add_row(f"({len(hazards) - _TURNS} more on the page)")
     table.add_section()
     for ending, share, count in endings_of(description):
-        table.add_row(f"ends: {ending}", f"{share} ({count})")
+        table.add_row(escape(f"ends: {ending}"), f"{share} ({count})")
     return table
 
 

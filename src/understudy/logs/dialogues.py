@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import cast
 
+from understudy.errors import LogError
 from understudy.logs.conversation import Conversation
 from understudy.types import Dialogue, Message, Outcome, Role, Task
 
@@ -22,11 +22,14 @@ def as_dialogue(conversation: Conversation, *, heard_words: int | None = None) -
 
     Args:
         heard_words: the agent's messages are cut to so many words, for models that read little; None leaves them whole.
+
+    Raises:
+        LogError: if nobody says a word.
     """
     messages: list[Message] = []
     for turn in conversation.turns:
         role: Role = "user" if turn.role == "user" else "agent"
-        text = turn.text.strip()
+        text = _whole_characters(turn.text).strip()
         if turn.role not in ("user", "assistant") or not text:
             continue
         if messages and messages[-1].role == role:  # a call of a tool stood between
@@ -35,19 +38,33 @@ def as_dialogue(conversation: Conversation, *, heard_words: int | None = None) -
             messages.append(Message(role, text))
     if heard_words is not None:
         messages = [m if m.role == "user" else replace(m, text=_cut(m.text, heard_words)) for m in messages]
+    if not messages:
+        raise LogError("nobody says a word", where=conversation.id, fix="leave this conversation out")
     if messages[-1].role == "user":
         messages[-1] = replace(messages[-1], end=True)
     else:
         messages.append(Message("user", "", end=True))
     task = conversation.extra.get("task")
-    goal = task.get("user_prompt", "") if isinstance(task, Mapping) else ""
+    goal = task.get("user_prompt") if isinstance(task, Mapping) else None
     prompt = "\n".join(turn.text for turn in conversation.turns if turn.role == "system")
     return Dialogue(
-        task=Task(FAMILY, conversation.id, prompt, cast(str, goal), {}, messages[0].role),
+        task=Task(
+            FAMILY,
+            conversation.id,
+            _whole_characters(prompt),
+            _whole_characters(goal if isinstance(goal, str) else ""),
+            {},
+            messages[0].role,
+        ),
         person=conversation.person or conversation.id,
         messages=tuple(messages),
         outcome=Outcome(math.nan, UNKNOWN),
     )
+
+
+def _whole_characters(text: str) -> str:
+    """Halves of characters, which JSON may hold, are replaced: no tokenizer takes them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _cut(text: str, words: int) -> str:

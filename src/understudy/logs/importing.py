@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,8 @@ from understudy.logs.check import check
 from understudy.logs.conversation import Conversation
 from understudy.logs.files import line_of, refuse_existing
 from understudy.logs.formats import TABLE, Format, Unfit, format_named, recognise
-from understudy.logs.formats.table import conversation_of, in_order, read_rows, untimed
+from understudy.logs.formats.base import PERSON_KEYS
+from understudy.logs.formats.table import conversation_of, in_order, plain_name, read_rows, untimed
 from understudy.logs.index import RowIndex, SeenIndex
 from understudy.logs.sources import Raw, files_of, hub_records, raw_records
 from understudy.runs import atomic_folder, write_json
@@ -77,10 +78,11 @@ def import_logs(
     """Read files, folders and data sets by name (`hub:owner/name`) into `out`.
 
     Writes `dialogues.jsonl`, `rejects.jsonl` (file, line, reason, detail, and the record) and `summary.json`; the folder
-    appears whole or not at all. Memory does not grow with the logs.
+    appears whole or not at all. What was seen is kept on disk; in memory stay a number per person, and the names of
+    conversations that lost a row.
 
     Args:
-        format_name: reads everything as this format; without it each file is read as what its first record looks like.
+        format_name: reads everything as this format; without it each file is read as what one of its first records looks like.
         columns: what columns of tables are called -> what they are (`conversation_id`, `role`, `text`, `time`, `user_id`).
         split: of data sets by name.
         keep_duplicates: whether conversations with the same words are different ones, as short ones often are.
@@ -194,7 +196,9 @@ class _Reading:
     def source(self, records: Iterable[Raw], writer: _Writer) -> None:
         """Everything in one file. Its form is that of the first record that looks like one."""
         records = map(self._renamed, records)
-        head = list(islice(records, _LOOKAHEAD))
+        head: list[Raw] = []
+        while sum(not raw.problem for raw in head) < _LOOKAHEAD and (raw := next(records, None)) is not None:
+            head.append(raw)
         readable = [raw for raw in head if not raw.problem]
         try:
             form = self.forced or recognise([raw.record for raw in readable], readable[0].where if readable else "")
@@ -218,7 +222,11 @@ class _Reading:
     def _renamed(self, raw: Raw) -> Raw:
         if not self.columns or not isinstance(raw.record, Mapping):
             return raw
-        return replace(raw, record={self.columns.get(key, key): value for key, value in raw.record.items()})
+        taken = {*self.columns.values(), *(PERSON_KEYS if "user_id" in self.columns.values() else ())}
+        mapped = {self.columns[key]: value for key, value in raw.record.items() if key in self.columns}
+        others = {key: value for key, value in raw.record.items() if key not in self.columns}
+        apart = {f"logged_{key}" if plain_name(key) in taken else key: value for key, value in others.items()}
+        return replace(raw, record={**mapped, **apart})
 
 
 def _read(form: Format, raw: Raw) -> Conversation:

@@ -10,6 +10,7 @@ from typing import Any
 
 from understudy.logs.conversation import Conversation, read_conversations
 from understudy.logs.files import write_records
+from understudy.logs.formats.base import PERSON_KEYS, person_name
 from understudy.logs.personal_data import Finder, find, finders
 
 
@@ -42,7 +43,7 @@ def scrub_logs(
 
     The same piece has the same placeholder throughout one conversation, and no relation to other conversations. Words,
     and texts in all other fields (calls of tools, notes), are scrubbed; a person's name or hash becomes `person-1`, in
-    the order of appearance.
+    the order of appearance, and so does what messages and records say under the same keys.
 
     Raises:
         LogError: if `source` is no file of conversations, or `out` exists.
@@ -51,10 +52,7 @@ def scrub_logs(
     by, summary, persons = finders(names, region), ScrubSummary(), dict[str, str]()
 
     def scrubbed(conversation: Conversation) -> dict[str, Any]:
-        clean, counts = scrub(conversation, by)
-        if clean.person is not None:
-            persons.setdefault(clean.person, f"person-{len(persons) + 1}")
-            clean = replace(clean, person=persons[clean.person])
+        clean, counts = scrub(conversation, by, persons)
         summary.conversations += 1
         summary.touched += bool(counts)
         summary.replaced.update(counts)
@@ -66,8 +64,15 @@ def scrub_logs(
     return summary
 
 
-def scrub(conversation: Conversation, by: Sequence[Finder]) -> tuple[Conversation, Counter[str]]:
-    """One conversation without what the finders find, and how many pieces of each kind were replaced."""
+def scrub(
+    conversation: Conversation, by: Sequence[Finder], persons: dict[str, str]
+) -> tuple[Conversation, Counter[str]]:
+    """One conversation without what the finders find, and how many pieces of each kind were replaced.
+
+    Args:
+        persons: name of each person so far -> its number, to which new ones are added. Whatever stands under a key that
+            names persons is one.
+    """
     placeholders: dict[tuple[str, str], str] = {}
     counts: Counter[str] = Counter()
 
@@ -75,13 +80,23 @@ def scrub(conversation: Conversation, by: Sequence[Finder]) -> tuple[Conversatio
         if isinstance(value, str):
             return _replaced(value, by, placeholders, counts)
         if isinstance(value, Mapping):
-            return {key: clean(inner) for key, inner in value.items()}
+            return {key: numbered(inner) if _names_person(key) else clean(inner) for key, inner in value.items()}
         if isinstance(value, list | tuple):
             return [clean(inner) for inner in value]
         return value
 
+    def numbered(value: Any) -> Any:
+        name = person_name(value)
+        return clean(value) if name is None else persons.setdefault(name, f"person-{len(persons) + 1}")
+
+    person = None if conversation.person is None else numbered(conversation.person)
     turns = tuple(replace(turn, text=clean(turn.text), extra=clean(turn.extra)) for turn in conversation.turns)
-    return replace(conversation, id=clean(conversation.id), turns=turns, extra=clean(conversation.extra)), counts
+    extra = clean(conversation.extra)
+    return replace(conversation, id=clean(conversation.id), person=person, turns=turns, extra=extra), counts
+
+
+def _names_person(key: object) -> bool:
+    return str(key).removeprefix("logged_") in PERSON_KEYS
 
 
 def _replaced(text: str, by: Sequence[Finder], placeholders: dict[tuple[str, str], str], counts: Counter[str]) -> str:

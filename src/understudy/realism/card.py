@@ -14,8 +14,8 @@ class UserCard:
     """What a user model was fitted on, and what was measured on people whom it never saw.
 
     Attributes:
-        conversations: fitted on; those of `validation_share` of the persons among them chose the epoch.
-        held_out: conversations measured on.
+        conversations: given to be fitted on; those of `validation_share` of the persons among them chose the epoch.
+        held_out: conversations given to be measured on.
         cut, dropped: of both, how many did not fit the model's context whole, or at all.
         parameters: of the model.
         epochs: of the fit.

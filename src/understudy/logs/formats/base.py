@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -67,7 +68,8 @@ def conversation(
         raise Unfit("no list of messages", f"key {messages_key}")
     turns = tuple(turn(m, index, role_keys, text_keys) for index, m in enumerate(messages))
     id_key, identity = first_of(record, ID_KEYS)
-    person_key, person = first_of(record, PERSON_KEYS)
+    person_key = next((key for key in PERSON_KEYS if person_name(record.get(key)) is not None), None)
+    person = record[person_key] if person_key else None
     used = {messages_key, id_key, person_key}
     extra = {key: value for key, value in record.items() if key not in used}
     return Conversation(str(identity) if id_key else place_name(where), turns, person_name(person), extra)
@@ -82,7 +84,11 @@ def turn(message: object, index: int, role_keys: Sequence[str], text_keys: Seque
     text_key, text = first_of(message, text_keys)
     if not isinstance(word, str) or word.strip().lower() not in ROLES:
         raise Unfit("unknown role", f"{place}: {word!r}")
-    kept = {key: value for key, value in message.items() if key not in (role_key, text_key) and value is not None}
+    kept = {
+        key: value
+        for key, value in message.items()
+        if key not in (role_key, text_key) and value is not None and not (key in text_keys and value == "")
+    }
     if isinstance(text, list):
         if not all(_is_text(part) for part in text):
             kept["parts"] = text
@@ -110,7 +116,7 @@ def person_name(value: object) -> str | None:
     if value is None or isinstance(value, Mapping | list):
         return None
     if isinstance(value, float):
-        return None if value != value else f"{value:g}"
+        return None if not math.isfinite(value) else str(int(value)) if value.is_integer() else repr(value)
     return str(value).strip() or None
 
 

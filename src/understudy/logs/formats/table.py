@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,9 +22,14 @@ TIME_COLUMNS = ("time", "timestamp", "ts", "datetime", "created_at", "created", 
 REQUIRED = {"conversation": CONVERSATION_COLUMNS, "role": ROLE_COLUMNS, "text": TEXT_COLUMNS}
 
 
+def plain_name(column: object) -> str:
+    """A column's name in lower case and underscores, as `Conversation ID` is written by some."""
+    return str(column).strip().lower().replace(" ", "_").replace("-", "_")
+
+
 def plain_names(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with its columns in lower case and underscores, as `Conversation ID` is written by some."""
-    return {str(key).strip().lower().replace(" ", "_").replace("-", "_"): value for key, value in row.items()}
+    """The row with plain names for its columns."""
+    return {plain_name(key): value for key, value in row.items()}
 
 
 def is_row(record: object) -> bool:
@@ -41,16 +47,18 @@ def conversation_of(row: object) -> str:
         Unfit: if it has none.
     """
     _, name = first_of(plain_names(row), CONVERSATION_COLUMNS) if isinstance(row, Mapping) else (None, None)
-    if name is None or not str(name).strip():
+    found = person_name(name)
+    if found is None:
         raise Unfit("a row without a conversation", f"one of {', '.join(CONVERSATION_COLUMNS)}")
-    return person_name(name) or str(name)
+    return found
 
 
 def time_of(row: Mapping[str, Any]) -> float | None:
     """When it was said, in seconds from some start: a number as it is, else ISO 8601; None if it is neither."""
     _, time = first_of(plain_names(row), TIME_COLUMNS)
     try:
-        return float(time)
+        number = float(time)
+        return number if math.isfinite(number) else None
     except (TypeError, ValueError):
         pass
     try:
@@ -81,10 +89,9 @@ def read_rows(name: str, rows: Sequence[Mapping[str, Any]], where: str) -> Conve
         Unfit: if a row has no known role, or its words are no text.
     """
     plain = [plain_names(row) for row in rows]
-    keys = [key for key in PERSON_KEYS if key not in ROLE_COLUMNS]
-    persons = [person_name(first_of(row, keys)[1]) for row in plain]
+    persons = [person_name(first_of(row, PERSON_KEYS)[1]) for row in plain]
     by_user = (p for row, p in zip(plain, persons, strict=True) if p and ROLES.get(_role(row)) == "user")
-    column, conversation_column = first_of(plain[0], keys)[0], first_of(plain[0], CONVERSATION_COLUMNS)[0]
+    column, conversation_column = first_of(plain[0], PERSON_KEYS)[0], first_of(plain[0], CONVERSATION_COLUMNS)[0]
     said_once = {conversation_column, column if len(set(persons)) == 1 else None}
     messages = [{k: v for k, v in row.items() if k not in said_once and v not in (None, "")} for row in plain]
     found = conversation({"messages": messages}, "messages", where, role_keys=ROLE_COLUMNS, text_keys=TEXT_COLUMNS)

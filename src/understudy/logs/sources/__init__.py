@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, cast
@@ -65,8 +66,10 @@ def raw_records(path: Path, on_bytes: OnBytes = lambda position: None) -> Iterat
                 if count % 256 == 0:
                     on_bytes(stored.tell())
                 yield raw
-    except OSError as error:  # a damaged .gz is one of these
-        raise LogError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the file") from None
+    except (OSError, zlib.error) as error:
+        raise LogError(
+            f"cannot be read: {getattr(error, 'strerror', None) or error}", where=str(path), fix="check the file"
+        ) from None
     except EOFError:
         raise LogError("is cut off", where=str(path), fix="copy it again, or unpack as much as there is") from None
 

@@ -28,7 +28,9 @@ def hub_records(name: str, split: str) -> Iterator[Raw]:
             yield Raw(f"{name}:{split}:{number}", dict(row))
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise LogError(
-            f"cannot be loaded: {str(error).splitlines()[0]}", where=name, fix="check the name, --split and the network"
+            f"cannot be loaded: {(str(error) or type(error).__name__).splitlines()[0]}",
+            where=name,
+            fix="check the name, --split and the network",
         ) from None
 
 

@@ -37,11 +37,13 @@ def json_lines(path: Path, file: IO[bytes]) -> Iterator[Raw]:
         else:
             yield from _unwrapped(path, Raw(first.where, whole))
             return
-    yield from _unwrapped(path, first)
-    for line in rest:
-        number = next(numbers)
-        if line.strip():
-            yield _parsed(path, number, line)
+    later = ((number, line) for number, line in zip(numbers, rest, strict=False) if line.strip())
+    second = next(later, None)
+    if second is None:
+        yield from _unwrapped(path, first)
+        return
+    yield first
+    yield from (_parsed(path, number, line) for number, line in itertools.chain([second], later))
 
 
 def json_list(path: Path, file: IO[bytes]) -> Iterator[Raw]:
@@ -56,7 +58,7 @@ def json_list(path: Path, file: IO[bytes]) -> Iterator[Raw]:
     except (ijson.JSONError, UnicodeDecodeError) as error:
         items = _whole_list(path)
         if items is None:
-            yield Raw(f"{path}:item {number + 1}", None, NO_LIST, str(error).splitlines()[0])
+            yield Raw(f"{path}:item {number + 1}", None, NO_LIST, (str(error) or "no JSON").splitlines()[0])
             return
         yield from (Raw(f"{path}:item {n}", item) for n, item in enumerate(items, 1) if n > number)
 
@@ -87,15 +89,21 @@ def _parsed(path: Path, number: int, line: bytes) -> Raw:
 
 def _unwrapped(path: Path, raw: Raw) -> Iterator[Raw]:
     """The records of an object that holds nothing else of use, such as `{"data": [{"messages": [...]}, ...]}`."""
-    for key, items in raw.record.items() if isinstance(raw.record, dict) else ():
-        if isinstance(items, list) and items and isinstance(items[0], dict) and _holds_talk(items[0]):
-            yield from (Raw(f"{path}:{key} {number}", item) for number, item in enumerate(items, 1))
-            return
-    yield raw
+    record = raw.record if isinstance(raw.record, dict) else {}
+    lists = {key: items for key, items in record.items() if isinstance(items, list) and items and _holds_talk(items[0])}
+    if not lists or any(_is_talk(items) for items in record.values()):
+        yield raw
+    for key, items in lists.items() if not any(_is_talk(items) for items in record.values()) else ():
+        yield from (Raw(f"{path}:{key} {number}", item) for number, item in enumerate(items, 1))
 
 
-def _holds_talk(item: dict[str, object]) -> bool:
-    """Whether it could be a conversation: it holds a list of objects, and is no message itself (whose parts may be one)."""
-    if not {"role", "from", "speaker"}.isdisjoint(item):
+def _is_talk(value: object) -> bool:
+    """Whether it is a list of messages."""
+    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
         return False
-    return any(isinstance(value, list) and value and isinstance(value[0], dict) for value in item.values())
+    return not {"role", "from", "speaker"}.isdisjoint(value[0])
+
+
+def _holds_talk(item: object) -> bool:
+    """Whether it is an object with a list of messages."""
+    return isinstance(item, dict) and any(_is_talk(value) for value in item.values())

@@ -30,6 +30,7 @@ def table_rows(path: Path, file: IO[bytes]) -> Iterator[Raw]:
     delimiter = max(_DELIMITERS, key=header.count)
     (names,) = csv.reader([header], delimiter=delimiter) if header.strip() else [[]]
     reader = csv.DictReader(text, fieldnames=names, delimiter=delimiter, strict=True)
+    row: dict[Any, Any] = {}
     try:
         for row in reader:
             where = f"{path}:{skipped + reader.line_num}"
@@ -40,7 +41,8 @@ def table_rows(path: Path, file: IO[bytes]) -> Iterator[Raw]:
             else:
                 yield Raw(where, row)
     except csv.Error as error:
-        yield Raw(f"{path}:{skipped + reader.line_num}", None, NO_TABLE, str(error))
+        # The row that broke off is likely one of the conversation before it, which would be kept with a hole.
+        yield Raw(f"{path}:{skipped + reader.reader.line_num}", _known(row), NO_TABLE, str(error))
 
 
 def _known(row: Mapping[Any, Any]) -> dict[str, str]:
