@@ -128,6 +128,8 @@ def test_the_headline_follows_other_results(tmp_path: Path) -> None:
     assert headline(summarise(tmp_path / "a")) == (
         "Calibrated recovered nothing of the oracle's gain; interactive ended above base."
     )
+    fake.write_cell(tmp_path / "worse", "elicit", 0, tuned={**fake.TUNED, "calibrated": 0.1, "interactive": 0.55})
+    assert headline(summarise(tmp_path / "worse")) == "Calibrated ended below base; interactive ended above base."
     fake.write_cell(tmp_path / "b", "elicit", 0, tuned={**fake.TUNED, "oracle": 0.39})
     found = summarise(tmp_path / "b")
     assert math.isnan(found.families[0].row("calibrated").recovered.mean)
