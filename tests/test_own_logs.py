@@ -18,7 +18,7 @@ from understudy.logs.conversation import Conversation, Turn
 from understudy.logs.dialogues import as_dialogue
 from understudy.logs.files import write_records
 from understudy.models.chat import ChatFormat
-from understudy.models.likelihood import Example, next_token_probabilities
+from understudy.models.likelihood import Example, token_logprobs_and_chance
 from understudy.models.load import ChatModel
 from understudy.pipeline.own_logs import align_on_logs
 from understudy.realism.by_turn import fit_by_turn
@@ -89,7 +89,8 @@ def test_leaving_and_words_by_turn_against_one_forward_pass(tiny_model: ChatMode
     assert found[1].perplexity.mean == pytest.approx(math.exp(nll / tokens), rel=0.02)
     assert found[1].model_leaves.mean == pytest.approx(np.mean(leaves), rel=0.02)
     ids = torch.tensor([chat.dialogue("", dialogues[0].messages)[0]])
-    assert next_token_probabilities(tiny_model.model, ids, leave)[0, 0] == 0
+    logprobs, chance = token_logprobs_and_chance(tiny_model.model, ids, leave)
+    assert logprobs[0, 0] == chance[0, 0] == 0
 
 
 def test_unigram_perplexity_by_hand() -> None:

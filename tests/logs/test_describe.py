@@ -18,7 +18,7 @@ def talk(turns: int, number: int) -> Conversation:
 
 def test_counts_by_hand() -> None:
     found = describe([talk(turns, number) for number, turns in enumerate([1] * 5 + [2] * 10 + [3] * 15)])
-    assert (found.conversations, len(found.by_person), found.prompts) == (30, 3, 30)
+    assert (found.conversations, len(found.by_person)) == (30, 3)
     assert (found.openers, found.closers) == ({"user": 30}, {"assistant": 30})
     assert found.words == {"user": {2: 70}, "assistant": {1: 70}}
     assert found.vocabulary["user"] == {"word": 70, "0": 30, "1": 25, "2": 15}

@@ -193,6 +193,25 @@ def test_what_is_mended_is_counted(tmp_path: Path) -> None:
     assert found.id == "x.jsonl:1"  # no folder: it may hold somebody's name
 
 
+def test_fields_of_joined_messages_are_kept(tmp_path: Path) -> None:
+    said = [{"role": "user", "content": t, "time": i, "via": "web"} for i, t in enumerate("abc")]
+    (tmp_path / "x.jsonl").write_bytes(lines({"messages": [*said, {"role": "bot", "content": "d"}]}))
+    (found,), _, _ = imported(tmp_path / "x.jsonl", tmp_path / "out")
+    assert found.turns[0].text == "a\nb\nc"
+    later = [{"time": 1, "via": "web"}, {"time": 2, "via": "web"}]
+    assert found.turns[0].extra == {"time": 0, "via": "web", "joined": later}
+
+
+def test_nothing_but_broken_rows_or_lines(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.csv").write_text("chat_id,from,message\n" + "1,user\n" * 30)
+    (tmp_path / "in/b.jsonl").write_text("nothing\n" * 30)
+    (tmp_path / "in/c.jsonl").write_bytes(lines({"messages": messages(SAID)}))
+    found, _, rejects = imported(tmp_path / "in", tmp_path / "out")
+    assert len(found) == 1
+    assert [r["reason"] for r in rejects] == ["a row of another length"] * 30 + ["no JSON"] * 30
+
+
 def test_calls_of_tools_are_kept_as_they_are(tmp_path: Path) -> None:
     call = {
         "role": "assistant",

@@ -85,6 +85,24 @@ def test_forced_words_begin_the_message_and_are_not_trained(tiny_model: ChatMode
     assert not any(record.sampled[:start])
 
 
+def test_to_leave_is_the_first_token_and_no_other(tiny_model: ChatModel) -> None:
+    user, agent = (ModelSpeaker(tiny_model, side, width=1, max_message_tokens=6) for side in ("user", "agent"))
+    leave, stop, (word,) = user.format.end_of_dialogue, user.format.end_of_turn, user.format.words("red")
+    assert leave is not None
+    said = {
+        (leave, word, stop): Message("user", "red", end=True),
+        (leave, stop): Message("user", "", end=True),
+        (word, leave, stop): Message("user", "red"),
+        (word, stop): Message("user", "red"),
+        (stop,): Message("user", "..."),
+    }
+    for ids, message in said.items():
+        assert user.message(sampler.Sampled(list(ids), [0.0] * len(ids), True)) == message
+    assert not agent.message(sampler.Sampled([leave, word, stop], [0.0] * 3, True)).end
+    ids, mask = user.format.own(Message("user", "red", end=True), ())
+    assert [i for i, own in zip(ids, mask, strict=True) if own] == [leave, word, stop]
+
+
 def test_alternatives_go_on_from_the_same_words(tiny_model: ChatModel) -> None:
     said = (*OPENING, Message("agent", "a"), Message("user", "red"))
     speaker = ModelSpeaker(tiny_model, "agent", width=4, max_message_tokens=6)

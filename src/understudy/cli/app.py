@@ -144,7 +144,7 @@ def report(
 
 @app.command()
 def config(
-    preset: Annotated[str, typer.Option(help="full, small or demo.")] = "full",
+    preset: Annotated[str, typer.Option(help="full, small, demo or align.")] = "full",
     config: ConfigFile = None,
     overrides: Overrides = None,
 ) -> None:

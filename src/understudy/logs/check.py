@@ -37,10 +37,8 @@ def check(conversation: Conversation) -> tuple[Conversation, list[str]]:
             raise Unfit(f"nothing said by the {role}")
     joined: list[Turn] = []
     for turn in turns:
-        if joined and turn.role == joined[-1].role and turn.role != "tool" and not _calls(joined[-1]):
-            joined[-1] = replace(
-                joined[-1], text=f"{joined[-1].text}\n{turn.text}", extra={**joined[-1].extra, **turn.extra}
-            )
+        if joined and turn.role == joined[-1].role and turn.role != "tool" and not joined[-1].calls:
+            joined[-1] = _join(joined[-1], turn)
             kind = SYSTEM_JOINED if turn.role == "system" else JOINED
             if kind not in mended:
                 mended.append(kind)
@@ -49,5 +47,9 @@ def check(conversation: Conversation) -> tuple[Conversation, list[str]]:
     return replace(conversation, turns=tuple(joined)), mended
 
 
-def _calls(turn: Turn) -> bool:
-    return bool(turn.extra.get("tool_calls") or turn.extra.get("function_call"))
+def _join(one: Turn, other: Turn) -> Turn:
+    """Both messages as one; fields of the second that the first has with another value are kept under `joined`."""
+    extra = {**other.extra, **one.extra}
+    if any(extra[key] != value for key, value in other.extra.items()):
+        extra["joined"] = [*extra.get("joined", ()), dict(other.extra)]
+    return replace(one, text=f"{one.text}\n{other.text}", extra=extra)

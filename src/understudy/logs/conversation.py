@@ -32,10 +32,14 @@ class Turn:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def calls(self) -> bool:
+        """Whether a tool is called."""
+        return bool(self.extra.get("tool_calls") or self.extra.get("function_call"))
+
+    @property
     def may_be_empty(self) -> bool:
-        return self.role == "tool" or any(
-            self.extra.get(key) for key in ("tool_calls", "function_call", "parts", "end")
-        )
+        """Whether it says something without a word: to or by a tool, in a picture, by leaving."""
+        return self.role == "tool" or self.calls or bool(self.extra.get("parts") or self.extra.get("end"))
 
 
 @dataclass(frozen=True, slots=True)

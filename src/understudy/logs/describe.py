@@ -26,7 +26,6 @@ class Description:
         turns: conversations by the number of the user's messages.
         words: messages by their number of words (split at blanks), for each side.
         vocabulary: how often each word occurs, case ignored, for each side.
-        prompts: conversations by whether they have a system message.
         tool_messages: messages that are answers of tools.
         endings: conversations by their known ending.
         rewards: conversations by their known reward.
@@ -39,7 +38,6 @@ class Description:
     turns: Counter[int] = field(default_factory=Counter)
     words: dict[str, Counter[int]] = field(default_factory=lambda: {side: Counter() for side in SIDES})
     vocabulary: dict[str, Counter[str]] = field(default_factory=lambda: {side: Counter() for side in SIDES})
-    prompts: int = 0
     tool_messages: int = 0
     endings: Counter[str] = field(default_factory=Counter)
     rewards: Counter[float] = field(default_factory=Counter)
@@ -109,7 +107,6 @@ def _count(found: Description, conversation: Conversation) -> None:
         words = turn.text.lower().split()
         found.words[turn.role][len(words)] += 1
         found.vocabulary[turn.role].update(words)
-    found.prompts += any(turn.role == "system" for turn in conversation.turns)
     found.tool_messages += sum(turn.role == "tool" for turn in conversation.turns)
     outcome = conversation.extra.get("outcome")
     known = outcome if isinstance(outcome, Mapping) else conversation.extra

@@ -15,9 +15,9 @@ from understudy.errors import LogError
 from understudy.logs.check import check
 from understudy.logs.conversation import Conversation
 from understudy.logs.files import line_of, refuse_existing
-from understudy.logs.formats import TABLE, Format, Unfit, format_named, recognise
+from understudy.logs.formats import TABLE, Format, Unfit, form_of, format_named, unknown_form
 from understudy.logs.formats.base import PERSON_KEYS
-from understudy.logs.formats.table import conversation_of, in_order, plain_name, read_rows, untimed
+from understudy.logs.formats.table import conversation_of, in_order, plain_name, read_rows
 from understudy.logs.index import RowIndex, SeenIndex
 from understudy.logs.sources import Raw, files_of, hub_records, raw_records
 from understudy.runs import atomic_folder, write_json
@@ -178,7 +178,7 @@ class _Writer:
         summary.kept += 1
         summary.messages.update(turn.role for turn in conversation.turns)
         summary.mended.update(mended)
-        summary.with_tools += any(turn.role == "tool" or "tool_calls" in turn.extra for turn in conversation.turns)
+        summary.with_tools += any(turn.role == "tool" or turn.calls for turn in conversation.turns)
         if conversation.person is None:
             summary.without_person += 1
         else:
@@ -196,25 +196,29 @@ class _Reading:
     def source(self, records: Iterable[Raw], writer: _Writer) -> None:
         """Everything in one file. Its form is that of the first record that looks like one."""
         records = map(self._renamed, records)
-        head: list[Raw] = []
-        while sum(not raw.problem for raw in head) < _LOOKAHEAD and (raw := next(records, None)) is not None:
+        form, head, readable = self.forced, list[Raw](), list[Raw]()
+        while form is None and len(readable) < _LOOKAHEAD and (raw := next(records, None)) is not None:
+            if raw.problem and raw.record is None:
+                writer.problem(raw)
+                continue
             head.append(raw)
-        readable = [raw for raw in head if not raw.problem]
-        try:
-            form = self.forced or recognise([raw.record for raw in readable], readable[0].where if readable else "")
-        except LogError as error:
+            if not raw.problem:
+                readable.append(raw)
+                form = form_of(raw.record)
+        if form is None:
             if readable:
-                writer.unknown_form(error)
-                return
-            form = None
-        if form is not None:
-            writer.summary.formats[form.name] += 1
+                writer.unknown_form(unknown_form(readable[0].record, readable[0].where))
+            for raw in head:
+                if raw.problem:
+                    writer.problem(raw)
+            return
+        writer.summary.formats[form.name] += 1
         everything = chain(head, records)
         if form is TABLE:
             _read_table(everything, writer)
             return
         for raw in everything:
-            if raw.problem or form is None:
+            if raw.problem:
                 writer.problem(raw)
             else:
                 writer.take(raw.where, raw.record, partial(_read, form, raw))
@@ -254,8 +258,9 @@ def _read_table(records: Iterator[Raw], writer: _Writer) -> None:
                 continue
             rows.add(name, raw.where, cast(Mapping[str, Any], raw.record))
         for name, found, where in rows.conversations():
-            mended = [UNORDERED] if untimed(found) else []
-            writer.take(where, found, partial(_read_rows, name, found, where, name in lost), mended)
+            ordered, in_vain = in_order(found)
+            read = partial(_read_rows, name, ordered, where, name in lost)
+            writer.take(where, found, read, [UNORDERED] if in_vain else [])
     finally:
         rows.close()
         path.unlink(missing_ok=True)
@@ -264,4 +269,4 @@ def _read_table(records: Iterator[Raw], writer: _Writer) -> None:
 def _read_rows(name: str, rows: Sequence[Mapping[str, Any]], where: str, lost: bool) -> Conversation:
     if lost:
         raise Unfit(LOST_ROW, f"conversation {name}")
-    return read_rows(name, in_order(rows), where)
+    return read_rows(name, rows, where)

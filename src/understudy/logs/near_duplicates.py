@@ -15,7 +15,8 @@ _SLACK = 0.25
 
 
 def near_pairs(conversations: Iterable[Conversation], threshold: float) -> Iterator[tuple[int, int]]:
-    """Pairs of places in `conversations` whose similarity is about `threshold` or more; each with some earlier ones.
+    """Pairs of places in `conversations` whose similarity is about `threshold` or more: enough of them that whatever resembles
+    each other hangs together.
 
     The similarity is the Jaccard index of the sets of three words in a row that both sides say, estimated by MinHash
     (Broder 1997; standard error at most .045) among candidates from locality-sensitive hashing.
@@ -24,15 +25,15 @@ def near_pairs(conversations: Iterable[Conversation], threshold: float) -> Itera
         threshold: above 0 and at most 1.
     """
     index = MinHashLSH(threshold=max(0.05, threshold - _SLACK), num_perm=_PERMUTATIONS)
-    sketches: list[MinHash] = []
+    sketches: dict[int, MinHash] = {}
     for place, conversation in enumerate(conversations):
         sketch = MinHash(num_perm=_PERMUTATIONS, seed=1)
         sketch.update_batch(list(_shingles(conversation)))
-        for other in index.query(sketch):
-            if sketch.jaccard(sketches[other]) >= threshold:
-                yield other, place
-        index.insert(place, sketch)
-        sketches.append(sketch)
+        similar = {other: sketch.jaccard(sketches[other]) for other in index.query(sketch)}
+        yield from ((other, place) for other, share in similar.items() if share >= threshold)
+        if max(similar.values(), default=0.0) < 1:  # what resembles a copy resembles what it copies
+            index.insert(place, sketch)
+            sketches[place] = sketch
 
 
 def _shingles(conversation: Conversation) -> set[bytes]:

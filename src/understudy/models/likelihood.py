@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +27,13 @@ class Example:
         """Places of the first token of each message of this side: what the other side wrote stands between two."""
         mask = np.array(self.mask, dtype=bool)
         return np.flatnonzero(mask & ~np.concatenate([[False], mask[:-1]]))
+
+    def per_message(self, values: NDArray[Any]) -> list[float]:
+        """Sums of a figure per token, [T] or longer, over each message of this side."""
+        if not self.starts.size:
+            return []
+        own: list[float] = np.add.reduceat(values[: len(self.mask)] * np.array(self.mask), self.starts).tolist()
+        return own
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +81,14 @@ def token_logprobs(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
     return _logprobs(logits, ids)
 
 
-@torch.no_grad()
-def next_token_probabilities(model: PreTrainedModel, ids: torch.Tensor, token: int) -> torch.Tensor:
-    """P(token | ids[:, :t]) as [B, T], 0 for the first place, in fp32: of one token at every place."""
+def token_logprobs_and_chance(
+    model: PreTrainedModel, ids: torch.Tensor, token: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `token_logprobs`, with P(token | ids[:, :t]) of one token at every place, [B, T], 0 for the first."""
     with training_autocast():
         logits = model(input_ids=ids[:, :-1], use_cache=False).logits
-    found = torch.softmax(logits.float(), -1)[:, :, token]
-    return torch.nn.functional.pad(found, (1, 0))
+    chance = torch.softmax(logits.float(), -1)[:, :, token]
+    return _logprobs(logits, ids), torch.nn.functional.pad(chance, (1, 0))
 
 
 class LogprobsAndStates(NamedTuple):

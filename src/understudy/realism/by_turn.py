@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from understudy.align.sft import examples_of
 from understudy.errors import ModelError
 from understudy.models.chat import ChatFormat
-from understudy.models.likelihood import batches_by_length, next_token_probabilities, token_logprobs
+from understudy.models.likelihood import batches_by_length, token_logprobs_and_chance
 from understudy.models.load import ChatModel
 from understudy.models.precision import default_device
 from understudy.runs import stream
@@ -42,9 +42,6 @@ class TurnFit:
     people_leave: Interval
     model_leaves: Interval
 
-    def record(self) -> dict[str, object]:
-        return asdict(self)
-
 
 def fit_by_turn(
     chat_model: ChatModel, dialogues: Sequence[Dialogue], *, seed: int, min_dialogues: int = 10
@@ -58,7 +55,7 @@ def fit_by_turn(
     if chat.end_of_dialogue is None:
         raise ModelError("has no token to leave with", where=str(chat_model.tokenizer.name_or_path))
     losses: dict[int, list[float]] = defaultdict(list)
-    tokens: dict[int, list[int]] = defaultdict(list)
+    tokens: dict[int, list[float]] = defaultdict(list)
     left: dict[int, list[bool]] = defaultdict(list)
     leaves: dict[int, list[float]] = defaultdict(list)
     for dialogue, nll, counts, probabilities in _replies(chat_model, chat, dialogues, chat.end_of_dialogue):
@@ -87,7 +84,7 @@ def fit_by_turn(
 
 
 def _perplexity(
-    losses: NDArray[np.float64], tokens: NDArray[np.int64], rng: np.random.Generator, resamples: int = 1000
+    losses: NDArray[np.float64], tokens: NDArray[np.float64], rng: np.random.Generator, resamples: int = 1000
 ) -> Interval:
     """A ratio of two means over dialogues; percentile bootstrap."""
     n = len(losses)
@@ -99,17 +96,15 @@ def _perplexity(
 
 def _replies(
     chat_model: ChatModel, chat: ChatFormat, dialogues: Sequence[Dialogue], leave: int
-) -> Iterator[tuple[Dialogue, list[float], list[int], list[float]]]:
+) -> Iterator[tuple[Dialogue, list[float], list[float], list[float]]]:
     """(dialogue, and of each own message: its NLL, its tokens, P(leave) as its first), in no particular order."""
     device = default_device()
     model = chat_model.model.to(device).eval()
     examples = examples_of(dialogues, chat)
     for batch in batches_by_length(examples, _BATCH_TOKENS, chat_model.tokenizer.pad_token_id, device):
-        leaves = next_token_probabilities(model, batch.ids, leave).cpu().numpy()
         with torch.no_grad():
-            logp = token_logprobs(model, batch.ids).cpu().numpy()
+            logp, leaves = (found.cpu().numpy() for found in token_logprobs_and_chance(model, batch.ids, leave))
         for row, index in enumerate(batch.indices):
-            mask, starts = np.array(examples[index].mask), examples[index].starts
-            nll = -np.add.reduceat(logp[row, : len(mask)] * mask, starts)
-            counts = np.add.reduceat(mask.astype(int), starts)
-            yield dialogues[index], nll.tolist(), counts.tolist(), leaves[row, starts].tolist()
+            example = examples[index]
+            nll, tokens = example.per_message(-logp[row]), example.per_message(np.ones(len(example.mask)))
+            yield dialogues[index], nll, tokens, leaves[row, example.starts].tolist()

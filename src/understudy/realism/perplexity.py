@@ -46,11 +46,7 @@ def reply_log_probs(chat_model: ChatModel, side: Role, dialogues: Sequence[Dialo
         for batch in batches_by_length([examples[i] for i in fitting], 8192, pad, device):
             logp = token_logprobs(model, batch.ids).cpu().numpy()
             for row, place in enumerate(batch.indices):
-                example = examples[fitting[place]]
-                mask, starts = np.array(example.mask), example.starts
-                found[fitting[place]] = (
-                    np.add.reduceat(logp[row, : len(mask)] * mask, starts).tolist() if starts.size else []
-                )
+                found[fitting[place]] = examples[fitting[place]].per_message(logp[row])
     return found
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from understudy.realism.by_turn import TurnFit
 from understudy.realism.card import UserCard
 from understudy.report.page import template
-from understudy.report.plots.card import leaving_plot, perplexity_plot
+from understudy.report.palette import MUTED, look
+from understudy.report.plots.by_turn import Curve, turns_plot
 from understudy.runs import write_text
 from understudy.stats import Interval
 
@@ -83,6 +84,17 @@ def render(card: UserCard) -> str:
         title=verdict(card.turns),
         facts=facts_of(card),
         rows=rows_of(card),
-        leaving=leaving_plot(card.turns, "l") if card.turns else "",
-        perplexity=perplexity_plot(card.turns, "p") if card.turns else "",
+        leaving=_leaving(card.turns) if card.turns else "",
+        perplexity=_perplexity(card.turns) if card.turns else "",
     )
+
+
+def _leaving(turns: list[TurnFit]) -> str:
+    people = Curve([t.people_leave for t in turns], MUTED, "o--", "people")
+    model = Curve([t.model_leaves for t in turns], look("calibrated").colour, "P-", "model")
+    return turns_plot([people, model], "share that leaves there", "How often people and the model leave, by turn", "l")
+
+
+def _perplexity(turns: list[TurnFit]) -> str:
+    curve = Curve([t.perplexity for t in turns], look("calibrated").colour, "P-")
+    return turns_plot([curve], "perplexity per token", "Perplexity of held-out people's messages, by turn", "p")

@@ -61,9 +61,8 @@ def _calibrated(families: Sequence[FamilySummary]) -> str:
             else f" on {len(finite)} of {len(families)} tasks"
         )
     if max(finite) <= 0:
-        against_base = _against_base(families, "calibrated")
-        if "below" in against_base:
-            return against_base
+        if any(standing(family, "calibrated", "base") == "below" for family in families):
+            return _against_base(families, "calibrated")
         return f"calibrated recovered nothing of the oracle's gain{where}"
     low, high = percent(min(finite)), percent(max(finite))
     share = high if low == high else f"{low} to {high}"

@@ -6,8 +6,12 @@ from pathlib import Path
 
 from understudy.logs.describe import MIN_AT_RISK, SIDES, Description, mean, quantile
 from understudy.report.page import template
-from understudy.report.plots.logs import hazard_plot, turns_plot, words_plot
+from understudy.report.palette import look
+from understudy.report.plots.by_turn import Curve, turns_plot
+from understudy.report.plots.logs import lengths_plot, words_plot
 from understudy.runs import write_text
+
+_HAZARD = "Share of conversations in which each message of the user is its last"
 
 
 def build_logs_page(description: Description, name: str, out: Path) -> Path:
@@ -60,6 +64,7 @@ def _render(description: Description, name: str) -> str:
     from markupsafe import Markup
 
     hazards = description.stop_hazard()
+    curve = Curve(list(hazards.values()), look("calibrated").colour)
     typical = quantile(description.turns, 0.5)
     reward = description.mean_reward
     return (
@@ -75,8 +80,8 @@ def _render(description: Description, name: str) -> str:
             speakers=speakers_of(description),
             endings=endings_of(description),
             reward=None if reward is None else f"{reward:.3f}",
-            hazard=hazard_plot(hazards, "h") if hazards else "",
-            turns=turns_plot(description.turns, "t"),
+            hazard=turns_plot([curve], "share that it is the last", _HAZARD, "h") if hazards else "",
+            turns=lengths_plot(description.turns, "t"),
             words=words_plot(description.words, "w"),
             min_at_risk=MIN_AT_RISK,
         )

@@ -1,9 +1,9 @@
-"""The ways in which logs are written, one small file each."""
+"""The ways in which logs are written."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import get_args
@@ -12,32 +12,25 @@ from understudy.errors import LogError
 from understudy.logs.conversation import Conversation, TurnRole
 from understudy.logs.formats.base import Format, Unfit, place_name
 from understudy.logs.formats.deal_or_no_deal import DEAL_OR_NO_DEAL
-from understudy.logs.formats.messages import MESSAGES
-from understudy.logs.formats.sharegpt import SHAREGPT
+from understudy.logs.formats.lists import MESSAGES, SHAREGPT, TASKMASTER, WILDCHAT
 from understudy.logs.formats.table import REQUIRED, TABLE, plain_names
-from understudy.logs.formats.taskmaster import TASKMASTER
-from understudy.logs.formats.wildchat import WILDCHAT
 
-__all__ = ["FORMATS", "TABLE", "Format", "Unfit", "format_named", "recognise"]
+__all__ = ["FORMATS", "TABLE", "Format", "Unfit", "form_of", "format_named", "unknown_form"]
 
 FORMATS = (MESSAGES, SHAREGPT, WILDCHAT, TASKMASTER, DEAL_OR_NO_DEAL, TABLE)
 """In the order in which they are tried."""
 
 
-def recognise(records: Sequence[object], where: str) -> Format:
-    """The first format that one of a file's first records looks like.
+def form_of(record: object) -> Format | None:
+    """The first format that a record looks like."""
+    return next((known for known in FORMATS if known.recognises(record)), None)
 
-    Raises:
-        LogError: if none looks like any, naming what the first one holds.
-    """
-    for record in records:
-        for known in FORMATS:
-            if known.recognises(record):
-                return known
-    first = records[0] if records else None
-    held = f"keys {', '.join(map(str, first))}" if isinstance(first, dict) else f"a {type(first).__name__}"
-    raise LogError(
-        f"holds no conversation in a form that is known ({held}{_lacking(first)})",
+
+def unknown_form(record: object, where: str) -> LogError:
+    """What to say of a record that looks like none."""
+    held = f"keys {', '.join(map(str, record))}" if isinstance(record, dict) else f"a {type(record).__name__}"
+    return LogError(
+        f"holds no conversation in a form that is known ({held}{_lacking(record)})",
         where=where,
         fix=f"force a form with --format ({', '.join(f.name for f in FORMATS)}), say what a table's columns are with "
         "--columns, or write a reader of your own and give --format package.module:function (docs/logs.md)",
@@ -78,7 +71,7 @@ def format_named(name: str) -> Format:
         raise LogError(f"{name!r} cannot be imported: {what}", where="--format", fix=fix + hint) from None
     if not callable(reader):
         raise LogError(f"{name!r} is a {type(reader).__name__}, not a function", where="--format", fix=fix)
-    return Format(name, "a reader of one's own", lambda record: True, partial(_read_by, reader))
+    return Format(name, lambda record: True, partial(_read_by, reader))
 
 
 def _read_by(reader: Callable[[object], object], record: object, where: str) -> Conversation:

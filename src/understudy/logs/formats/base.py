@@ -38,14 +38,12 @@ class Format(NamedTuple):
 
     Attributes:
         name: as in `--format`.
-        summary: what it looks like, in a few words.
         recognises: whether a record looks like it.
         read: the record as a conversation; the second argument is the place where it was found, for want of an id.
             Raises `Unfit`.
     """
 
     name: str
-    summary: str
     recognises: Callable[[object], bool]
     read: Callable[[object, str], Conversation]
 

@@ -28,4 +28,4 @@ def _read(record: object, where: str) -> Conversation:
     )
 
 
-DEAL_OR_NO_DEAL = Format("deal_or_no_deal", "<input> ... <dialogue> YOU: hi <eos> THEM: ...", _recognises, _read)
+DEAL_OR_NO_DEAL = Format("deal_or_no_deal", _recognises, _read)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from understudy.logs.conversation import Conversation
 from understudy.logs.formats.base import PERSON_KEYS, ROLES, Format, Unfit, conversation, first_of, person_name
@@ -17,8 +17,6 @@ CONVERSATION_COLUMNS = (
 ROLE_COLUMNS = ("role", "speaker", "author", "sender", "from")
 TEXT_COLUMNS = ("text", "content", "message", "utterance", "body")
 TIME_COLUMNS = ("time", "timestamp", "ts", "datetime", "created_at", "created", "sent_at", "date")
-
-
 REQUIRED = {"conversation": CONVERSATION_COLUMNS, "role": ROLE_COLUMNS, "text": TEXT_COLUMNS}
 
 
@@ -68,18 +66,12 @@ def time_of(row: Mapping[str, Any]) -> float | None:
     return (said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp()
 
 
-def untimed(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether some rows have a time and not all of these can be read, so that they stay as they came."""
-    given = [row for row in rows if first_of(plain_names(row), TIME_COLUMNS)[0] is not None]
-    return bool(given) and any(time_of(row) is None for row in rows)
-
-
-def in_order(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """By time where every row has one that can be read, else as they came."""
+def in_order(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], bool]:
+    """By time where every row has one that can be read, else as they came; and whether they came with times in vain."""
     times = [time_of(row) for row in rows]
-    if any(time is None for time in times):
-        return list(rows)
-    return [rows[i] for i in sorted(range(len(rows)), key=lambda i: times[i] or 0.0)]
+    if None in times:
+        return list(rows), any(first_of(plain_names(row), TIME_COLUMNS)[0] is not None for row in rows)
+    return [rows[i] for i in sorted(range(len(rows)), key=lambda i: cast(float, times[i]))], False
 
 
 def read_rows(name: str, rows: Sequence[Mapping[str, Any]], where: str) -> Conversation:
@@ -107,4 +99,4 @@ def _read(record: object, where: str) -> Conversation:
     return read_rows(conversation_of(record), [record], where)
 
 
-TABLE = Format("table", "rows with columns conversation_id, role, text and perhaps time, user_id", is_row, _read)
+TABLE = Format("table", is_row, _read)

@@ -88,12 +88,13 @@ def _parsed(path: Path, number: int, line: bytes) -> Raw:
 
 
 def _unwrapped(path: Path, raw: Raw) -> Iterator[Raw]:
-    """The records of an object that holds nothing else of use, such as `{"data": [{"messages": [...]}, ...]}`."""
+    """The records of an object that is no conversation but holds some, such as `{"data": [{"messages": [...]}, ...]}`."""
     record = raw.record if isinstance(raw.record, dict) else {}
     lists = {key: items for key, items in record.items() if isinstance(items, list) and items and _holds_talk(items[0])}
-    if not lists or any(_is_talk(items) for items in record.values()):
+    if not lists or _holds_talk(record):
         yield raw
-    for key, items in lists.items() if not any(_is_talk(items) for items in record.values()) else ():
+        return
+    for key, items in lists.items():
         yield from (Raw(f"{path}:{key} {number}", item) for number, item in enumerate(items, 1))
 
 

@@ -8,32 +8,13 @@ from typing import Any
 from understudy.logs.describe import quantile
 from understudy.report.palette import look
 from understudy.report.plots.svg import figure, to_svg
-from understudy.stats import Interval
 
 _WIDTH, _HEIGHT = 536, 300
 _SHOWN = 0.99
 """Histograms end at this quantile: a few endless messages would press all else together."""
 
 
-def hazard_plot(hazards: Mapping[int, Interval], prefix: str) -> str:
-    """Stop hazard over the user's turns, with 95% intervals."""
-    with figure(_WIDTH, _HEIGHT) as drawn:
-        axes = drawn.subplots()
-        turns = list(hazards)
-        colour = look("calibrated").colour
-        axes.fill_between(
-            turns, [h.low for h in hazards.values()], [h.high for h in hazards.values()], color=colour, alpha=0.15
-        )
-        axes.plot(turns, [h.mean for h in hazards.values()], "o-", color=colour, markersize=5)
-        axes.set_ylim(0, None)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.set_xlabel("the user's message")
-        axes.set_ylabel("share that it is the last")
-        axes.grid(axis="y")
-        return to_svg(drawn, "Share of conversations in which each message of the user is its last", prefix)
-
-
-def turns_plot(turns: Mapping[int, int], prefix: str) -> str:
+def lengths_plot(turns: Mapping[int, int], prefix: str) -> str:
     """Conversations by the number of the user's messages."""
     with figure(_WIDTH, _HEIGHT) as drawn:
         axes = drawn.subplots()
