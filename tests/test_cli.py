@@ -45,6 +45,15 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_pages_and_tables_load_no_model() -> None:
+    """Reading logs and making pages must stay light: in memory, and in time."""
+    code = (
+        "import sys, understudy.report, understudy.cli.tables, understudy.logs.importing\nprint('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "False", done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

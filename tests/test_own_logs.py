@@ -124,7 +124,7 @@ def test_a_user_that_leaves_when_people_do(tmp_path: Path) -> None:
         [t.people_leave.mean for t in card.turns], abs=0.1
     )
     assert card.turns[-1].people_leave.mean == 1
-    assert card.perplexity.per_token < 2 < card.unigram
+    assert card.perplexity < 2 < card.unigram
     assert json.loads((tmp_path / "user/card.json").read_text())["conversations"] == 200
     page = render(card)
     assert page.count("<svg") == 2

@@ -57,14 +57,16 @@ def align_on_logs(
     )
     chat = ChatFormat.of(chat_model, "user")
     said = [examples_of(part.dialogues, chat) for part in (parts[0], parts[2])]
+    found = held_out_perplexity(chat_model, "user", parts[2].dialogues)
     card = UserCard(
         conversations=len(logs),
         held_out=len(held_out),
         cut=sum(part.cut for part in parts),
         dropped=sum(part.dropped for part in parts),
         parameters=chat_model.parameters,
-        epochs=epochs,
-        perplexity=held_out_perplexity(chat_model, "user", parts[2].dialogues),
+        steps=min(epochs, key=lambda epoch: epoch.validation_nll).step,
+        perplexity=found.per_token,
+        bits_per_character=found.bits_per_character,
         unigram=unigram_perplexity(said[0], said[1], len(chat_model.tokenizer)),
         turns=fit_by_turn(chat_model, parts[2].dialogues, seed=seed),
     )

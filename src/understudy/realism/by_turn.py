@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,30 +16,12 @@ from understudy.models.chat import ChatFormat
 from understudy.models.likelihood import batches_by_length, token_logprobs_and_chance
 from understudy.models.load import ChatModel
 from understudy.models.precision import default_device
+from understudy.realism.card import TurnFit
 from understudy.runs import stream
 from understudy.stats import Interval, binomial_interval, bootstrap_interval
 from understudy.types import Dialogue
 
 _BATCH_TOKENS = 8192
-
-
-@dataclass(frozen=True, slots=True)
-class TurnFit:
-    """One turn of the user, over the held-out dialogues that reached it.
-
-    Attributes:
-        turn: messages that the user had written before.
-        dialogues: that reached it.
-        perplexity: exp of the mean NLL per token of what people wrote there, their end included; 95% bootstrap interval.
-        people_leave: share of people who left there (with a message, or without a word); Wilson's 95% interval.
-        model_leaves: mean probability that the model leaves there, in the very same contexts; 95% bootstrap interval.
-    """
-
-    turn: int
-    dialogues: int
-    perplexity: Interval
-    people_leave: Interval
-    model_leaves: Interval
 
 
 def fit_by_turn(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from understudy.realism.by_turn import TurnFit
-from understudy.realism.card import UserCard
+from understudy.realism.card import TurnFit, UserCard
 from understudy.report.page import template
 from understudy.report.palette import MUTED, look
 from understudy.report.plots.by_turn import Curve, turns_plot
@@ -25,15 +24,14 @@ def build_card_page(card: UserCard, out: Path) -> Path:
 
 def facts_of(card: UserCard) -> list[tuple[str, str]]:
     """The first things to know, as (figure, words)."""
-    best = min(card.epochs, key=lambda epoch: epoch.validation_nll)
     facts = [
         (f"{card.conversations:,}", "conversations fitted on"),
         (f"{card.held_out:,}", "held out"),
         (f"{card.parameters / 1e6:.2f}M", "parameters"),
-        (f"{best.step:,}", "steps"),
-        (f"{card.perplexity.per_token:.1f}", "perplexity per token"),
+        (f"{card.steps:,}", "steps"),
+        (f"{card.perplexity:.1f}", "perplexity per token"),
         (f"{card.unigram:.1f}", "of token frequencies alone"),
-        (f"{card.perplexity.bits_per_character:.2f}", "bits per character"),
+        (f"{card.bits_per_character:.2f}", "bits per character"),
     ]
     if card.cut:
         facts.append((f"{card.cut:,}", "cut to the model's context"))
