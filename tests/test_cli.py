@@ -185,7 +185,25 @@ def test_negotiate_runs_on_a_corpus_in_the_authors_format(tmp_path: Path) -> Non
     data = Path(__file__).parent / "fixtures" / "deal_or_no_deal"
     done = understudy(
         "compare", "--task", "negotiate", "--data", str(data), "--seed", "0", "--out", "run", "--jobs", "1",
-        *small("referee_model.layers=1", "arms=[base,static,interactive,calibrated,oracle]"), cwd=tmp_path,
+        *small(
+            "referee_model.layers=1", "arms=[base,static,interactive,calibrated,oracle]",
+            "referee.candidates=3", "referee.members=2", "residual.candidates=1",
+        ), cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "referee" in (tmp_path / "run" / "report.html").read_text()
+    page = (tmp_path / "run" / "report.html").read_text()
+    for shown in ("referee (models of people)", "pareto", "Do the agents still speak like people?", "held-out people"):
+        assert shown in page
+    cell = tmp_path / "run" / "stages" / "negotiate" / "seed0"
+    chosen = json.loads((cell / "user-referee" / "history.json").read_text())
+    bits = chosen["held_out_bits_per_character"]
+    assert len(bits) == 3
+    assert chosen["members"] == sorted(bits, key=lambda name: bits[name])[:2]
+    assert len(list((cell / "user-referee").glob("model-*"))) == 2
+    judged = json.loads((cell / "judge-calibrated" / "result.json").read_text())
+    assert set(judged["language"]["heard"]) == {"T=1", "tuned", "greedy"}
+    assert set(judged["decoding"]["tuned"]["details"]) == {"user_points", "agreed", "pareto"}
+    # The referee has a likelihood, so the aligned user's distance from it can be told.
+    users = json.loads((cell / "users" / "result.json").read_text())
+    assert users["people_heard"]["low"] > 1
+    assert users["reply_shift"]["aligned user"]

@@ -67,6 +67,26 @@ class Cost(Record):
     real_dialogues: int
 
 
+class Figure(Record):
+    """A mean with its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Language(Record):
+    """Whether an agent still speaks like people (judged by a referee, whose models have learned to listen to people).
+
+    Attributes:
+        heard: by decoding, perplexity per word token of what the agent says, as the referee hears it.
+        of_people: the agent's own perplexity per token on held-out people in its place.
+    """
+
+    heard: dict[str, Figure]
+    of_people: float
+
+
 class ArmResult(Record):
     """One arm of one family and seed, judged.
 
@@ -80,6 +100,7 @@ class ArmResult(Record):
         severity: of the stand-in's failings where it was the training user.
         log_size: dialogues that the aligned user was fitted on, in the sweep over log sizes.
         judge_label: who judged, in words.
+        language: where a referee judged.
     """
 
     family: str
@@ -97,6 +118,7 @@ class ArmResult(Record):
     reward_max: float
     severity: float | None = None
     log_size: int | None = None
+    language: Language | None = None
 
 
 class ShiftResult(Record):
@@ -105,14 +127,6 @@ class ShiftResult(Record):
     family: str
     seed: int
     curves: dict[str, list[TwoSample]]
-
-
-class Figure(Record):
-    """A mean with its 95% interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 class HeldOutPerplexity(Record):
@@ -126,7 +140,9 @@ class HeldOutPerplexity(Record):
 class UsersResult(Record):
     """How close each user comes to people: contradictions, style, and how well it predicts held-out people.
 
-    `reply_shift`: by user, total variation from the real users; only users with likelihoods have one.
+    Attributes:
+        reply_shift: by user, total variation from the judging users; only users with likelihoods have one.
+        people_heard: as `Language.heard`, of held-out people in the agent's place; where a referee judges.
     """
 
     family: str
@@ -135,6 +151,7 @@ class UsersResult(Record):
     style: dict[str, dict[str, Figure]]
     perplexity: dict[str, HeldOutPerplexity]
     reply_shift: dict[str, list[ReplyShift]] = {}
+    people_heard: Figure | None = None
 
 
 class Line(Record):

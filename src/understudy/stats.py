@@ -39,6 +39,10 @@ class Interval:
         """Whether the interval exists and does not contain `value`."""
         return self.bounded and not self.low <= value <= self.high
 
+    def exp(self) -> Interval:
+        """Of a figure whose logarithm this is."""
+        return Interval(math.exp(self.mean), math.exp(self.low), math.exp(self.high), self.n)
+
     def format(self, digits: int = 3) -> str:
         """`0.417 [0.374, 0.460]`; the mean alone without bounds, `n/a` without a mean."""
         if not math.isfinite(self.mean):
@@ -114,6 +118,28 @@ def bootstrap_interval(
     z = bias + ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
     low, high = np.quantile(means, ndtr(bias + z / (1 - acceleration * z)))
     return Interval(mean, float(low), float(high), n)
+
+
+def ratio_interval(
+    numerators: ArrayLike, denominators: ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 1000
+) -> Interval:
+    """Sum of numerators / sum of denominators over independent units (dialogues), with the percentile bootstrap interval.
+
+    For figures per token or per occasion, of which one unit holds many.
+
+    Args:
+        denominators: above 0, as many as numerators.
+
+    Raises:
+        ValueError: if the lengths differ or a denominator is not above 0, and as `t_interval`.
+    """
+    x, y = _checked(numerators, level), _checked(denominators, level)
+    if len(x) != len(y) or not (y > 0).all():
+        raise ValueError(f"{len(x)} numerators need as many denominators above 0")
+    picked = rng.integers(len(x), size=(resamples, len(x)))
+    ratios = x[picked].sum(1) / y[picked].sum(1)
+    low, high = np.quantile(ratios, ((1 - level) / 2, (1 + level) / 2))
+    return Interval(float(x.sum() / y.sum()), float(low), float(high), len(x))
 
 
 def binomial_interval(successes: float, n: float, level: float = 0.95) -> Interval:

@@ -45,7 +45,7 @@ def test_the_weights_of_the_best_epoch_are_kept(tiny_model: ChatModel, colour_lo
     history = fit(model, "user", colour_logs[:45], strange[45:], config, seed=0)
     best = min(epoch.validation_nll for epoch in history)
     assert history[-1].validation_nll > best + 0.1
-    assert math.log(held_out_perplexity(model, "user", strange[45:]).per_token) == pytest.approx(best, abs=1e-3)
+    assert math.log(held_out_perplexity([model], "user", strange[45:]).per_token) == pytest.approx(best, abs=1e-3)
 
 
 def test_the_same_seed_gives_the_same_weights(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:

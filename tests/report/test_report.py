@@ -215,7 +215,7 @@ def test_the_stand_in_and_the_referee_are_named_as_what_they_are(
     assert "prompted stand-in (severity 1)†" in words
     page = Page(full[1]).words
     referee_part = page[page.index("negotiate accuracy with") : page.index("How to read this page")]
-    assert "referee (a model of people)" in referee_part
+    assert fake.REFEREE in referee_part
     assert "real users" not in referee_part
 
 

@@ -171,6 +171,25 @@ class ResidualConfig(StageConfig):
     """Nats per reply that the energy must see on held-out persons to be used at all, 0 to 10: candidates cost time."""
 
 
+class RefereeConfig(StageConfig):
+    """The ensemble of user models that stands for people where nobody can be asked."""
+
+    candidates: Annotated[int, Field(ge=1, le=64)] = 4
+    """User models fitted on dialogues that nobody else sees, each from another seed, 1 to 64."""
+    members: Annotated[int, Field(ge=1, le=64)] = 3
+    """How many of them judge, those with the highest held-out likelihood, 1 to `candidates`."""
+
+    @model_validator(mode="after")
+    def _rules(self) -> RefereeConfig:
+        if self.members > self.candidates:
+            raise broken(
+                "members",
+                f"members is {self.members}, more than candidates ({self.candidates})",
+                "lower members or raise candidates",
+            )
+        return self
+
+
 class SamplingConfig(StageConfig):
     """How models speak while dialogues are collected."""
 
@@ -260,7 +279,9 @@ class CompareConfig(StageConfig):
     unseen_user_model: UnseenUserModelConfig = UnseenUserModelConfig()
     """Shape of the user that no agent was trained with."""
     referee_model: UserModelConfig = UserModelConfig(hidden=160, layers=4, heads=5, kv_heads=5, intermediate=432)
-    """Shape of the user model that judges where the real users are out of reach."""
+    """Shape of the user models that judge where the real users are out of reach."""
+    referee: RefereeConfig = RefereeConfig()
+    """How many of them are fitted and kept."""
     sft: SFTConfig = SFTConfig()
     """Supervised fine-tuning."""
     residual: ResidualConfig = ResidualConfig()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -155,8 +155,10 @@ class ChatFormat:
             mask += sampled
         return ids, mask
 
-    def heard(self, prompt: str, messages: Sequence[Message]) -> list[bool]:
-        """For each token of `dialogue`: whether it is a word of the other side."""
+    def heard(
+        self, prompt: str, messages: Sequence[Message], include: Callable[[Message], bool] = lambda message: True
+    ) -> list[bool]:
+        """For each token of `dialogue`: whether it is a word of the other side, in a message to be included."""
         marks = [False] * len(self.start(prompt))
         tail = len(self._other[1])
         for position, message in enumerate(messages):
@@ -165,7 +167,7 @@ class ChatFormat:
             else:
                 words = len(self.words(message.text))
                 before = len(self.other(prompt, message, first=position == 0)) - words - tail
-                marks += [False] * before + [True] * words + [False] * tail
+                marks += [False] * before + [include(message)] * words + [False] * tail
         return marks
 
     def text(self, ids: Sequence[int]) -> str:

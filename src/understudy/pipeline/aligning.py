@@ -22,6 +22,8 @@ def align_user(
     label: str,
     start: str | None = None,
     dialogues: int | None = None,
+    held_out: str | None = None,
+    energy: bool = True,
 ) -> None:
     """Align a fresh user model on one part of the logs: `model/` (its residual energy beside it), `history.json`.
 
@@ -29,12 +31,14 @@ def align_user(
         part: of the logs.
         start: the stage with the model to start from; None for scratch.
         dialogues: how many of the part's dialogues to use; all where None.
+        held_out: names the persons who choose the epoch, the same for every user with the same name; `label` where None.
+        energy: whether to learn a residual energy. A user without one has a likelihood.
     """
     logs = read_dialogues(context.input(cell.stage("logs")) / f"{part}.jsonl")
     if dialogues is not None:
         logs = logs[:dialogues]
     sft, seed = cell.config.sft, cell.seed_of("fit", label)
-    train, validation = validation_split(logs, sft.validation_share, seed)
+    train, validation = validation_split(logs, sft.validation_share, cell.seed_of("fit", held_out or label))
     folder = None if start is None else context.input(start) / "model"
     chat_model = make_tiny(texts_of(train, "user"), model, seed % 2**31, folder)
     epochs = fit(chat_model, "user", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
@@ -44,7 +48,7 @@ def align_user(
         "parameters": chat_model.parameters,
         "dialogues": len(logs),
     }
-    if cell.config.residual.candidates > 1:
+    if energy and cell.config.residual.candidates > 1:
         residual, residual_fit = fit_residual(
             chat_model,
             logs,

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from understudy.config import CompareConfig, ModelConfig
+from understudy.logs.read import read_dialogues
 from understudy.runs import stream_seed
 from understudy.scheduler import StageContext
 from understudy.speaker import Speaker
 from understudy.tasks import is_known, load_family
 from understudy.tasks.base import KnownUserFamily, TaskFamily
 from understudy.tasks.negotiate import Negotiate
-from understudy.types import Role
+from understudy.types import Dialogue, Role
+from understudy.users.ensemble import EnsembleSpeaker
 from understudy.users.population import PopulationSpeaker, PromptedSpeaker
 
 if TYPE_CHECKING:  # they import torch, which the process that only hands out stages need not load
@@ -24,6 +26,8 @@ POPULATION, REFEREE = "population", "referee"
 ALIGNED, UNSEEN, PROMPTED = "aligned", "unseen", "prompted"
 ALIGNED_BY_SFT = "aligned by SFT"
 """The aligned user's model without its residual energy: measured beside it, trained with by no arm."""
+REFEREE_LOGS = "referee"
+"""The part of a corpus that the referee alone is fitted on."""
 LOG_ARMS = ("base", "control")
 """Arms that are fitted on logs and trained by no reward."""
 
@@ -70,6 +74,10 @@ class Cell:
         """Which goals to draw (see `draw_task`); a corpus keeps its parts apart by itself."""
         return held_out if self.known else None
 
+    def held_out_people(self, context: StageContext) -> list[Dialogue]:
+        """The logged dialogues that no model is fitted on."""
+        return read_dialogues(context.input(self.stage("logs")) / "heldout.jsonl")
+
     def user_stage(self, label: str) -> str | None:
         """The stage whose model plays this user; None for a programme."""
         if label in (POPULATION, PROMPTED):
@@ -78,9 +86,10 @@ class Cell:
 
     def user(self, label: str, context: StageContext, *, severity: float = 1.0) -> Speaker:
         """A user by its label: `population`, `prompted`, or the label of a user model of this cell."""
-        if (stage := self.user_stage(label)) is not None:
-            folder = context.input(stage) / "model"
-            return self.model_speaker(folder, "user") if label == ALIGNED_BY_SFT else self._aligned_user(folder)
+        if (models := self.user_models(label, context)) is not None:
+            by_sft = label == ALIGNED_BY_SFT
+            members = [self.model_speaker(m, "user") if by_sft else self._aligned_user(m) for m in models]
+            return members[0] if len(members) == 1 else EnsembleSpeaker(members)
         if label == POPULATION:
             return PopulationSpeaker(self._known_family())
         if self.known:
@@ -88,16 +97,24 @@ class Cell:
             return PromptedSpeaker(family, severity, PopulationSpeaker(family) if severity < 1 else None)
         return PromptedSpeaker(cast(Negotiate, self.training_family()), severity)
 
+    def user_models(self, label: str, context: StageContext) -> list[Path] | None:
+        """Folders of the models that play this user, several for an ensemble; None for a programme."""
+        stage = self.user_stage(label)
+        return None if stage is None else sorted(context.input(stage).glob("model*"))
+
     def has_energy(self, label: str, context: StageContext) -> bool:
         """Whether this user weighs candidates by a residual energy; it then has no likelihood of its own."""
         from understudy.users.residual import ResidualEnergy
 
-        stage = self.user_stage(label)
-        return (
-            stage is not None
-            and label != ALIGNED_BY_SFT
-            and ResidualEnergy.load(context.input(stage) / "model") is not None
-        )
+        models = self.user_models(label, context) or []
+        return label != ALIGNED_BY_SFT and any(ResidualEnergy.load(model) is not None for model in models)
+
+    def load_user(self, label: str, context: StageContext) -> list[ChatModel] | None:
+        """The models that play this user; None for a programme."""
+        from understudy.models.load import load_chat_model
+
+        models = self.user_models(label, context)
+        return None if models is None else [load_chat_model(model) for model in models]
 
     def _aligned_user(self, folder: Path) -> ModelSpeaker:
         from understudy.models.load import load_chat_model
@@ -146,7 +163,7 @@ def user_words(label: str, severity: float = 1.0) -> str:
         return f"prompted stand-in (severity {severity:g})"
     return {
         POPULATION: "real users (population)",
-        REFEREE: "referee (a model of people)",
+        REFEREE: "referee (models of people)",
         ALIGNED: "aligned user",
         ALIGNED_BY_SFT: "aligned user, SFT alone",
         UNSEEN: "unseen aligned user",

@@ -10,6 +10,7 @@ import numpy as np
 from understudy.evaluate.judge import appointments, hold, score, tune_temperature
 from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.pipeline.cell import ALIGNED, LOG_ARMS, POPULATION, PROMPTED, UNSEEN, Cell, user_words
+from understudy.pipeline.language import agent_language
 from understudy.results import (
     ArmResult,
     Cost,
@@ -55,7 +56,7 @@ def judge_arm(
     tuned, _ = tune_temperature(training, agent, own_user, validation, (*judge.temperatures, GREEDY), width=width)
     meetings = appointments(judging, judge.dialogues, cell.seed_of("judging"), "heldout", held_out=unseen)
     people = cell.user(cell.people, context)
-    decoding, judged = {}, {}
+    decoding, judged, spoken = {}, {}, {}
     for name, temperature in {"T=1": 1.0, "tuned": tuned, "greedy": GREEDY}.items():
         if temperature not in judged:
             held = hold(
@@ -68,6 +69,7 @@ def judge_arm(
                 on_finished=partial(_report, context, total, name),
             )
             judged[temperature] = score(held, temperature, cell.seed_of("score", arm))
+            spoken[temperature] = held.dialogues
             write_dialogues(context.output / f"real-{name.replace('=', '')}.jsonl", held.dialogues)
         decoding[name] = judged[temperature]
 
@@ -99,6 +101,7 @@ def judge_arm(
             agent_x_user=table,
             severity=severity if training_user == PROMPTED else None,
             log_size=log_size,
+            language=None if cell.known else agent_language(context, cell, agent_stage, decoding, spoken),
             judge_label=user_words(cell.people),
             reward_name=judging.reward_name,
             reward_max=judging.reward_max,
@@ -130,6 +133,7 @@ def _cost(context: StageContext, cell: Cell, arm: str, agent_stage: str, trainin
         history = json.loads((context.input(user_stage) / "history.json").read_text())
         real += history["dialogues"]
         cpu += json.loads((context.input(user_stage) / "cost.json").read_text())["cpu_seconds"]
+        cpu += history.get("candidates_cpu_seconds", 0.0)
     if training_user == POPULATION:
         real += budget["dialogues"]
     steps = cell.config.rl.steps if arm not in LOG_ARMS else 0

@@ -9,17 +9,17 @@ from typing import cast
 
 from understudy.evaluate.judge import appointments, hold
 from understudy.logs.read import read_dialogues
-from understudy.models.load import load_chat_model
+from understudy.models.load import ChatModel, load_chat_model
 from understudy.pipeline.cell import (
     ALIGNED,
     ALIGNED_BY_SFT,
     LOG_ARMS,
-    POPULATION,
     PROMPTED,
     UNSEEN,
     Cell,
     user_words,
 )
+from understudy.pipeline.language import people_heard
 from understudy.realism.coherence import coherence_table
 from understudy.realism.perplexity import held_out_perplexity, reply_log_probs
 from understudy.realism.style import style_figures
@@ -79,16 +79,15 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
             for name, i in style_figures(held.dialogues, seed=cell.seed_of("style")).items()
         }
         context.progress(done, len(labels))
-    people = read_dialogues(context.input(cell.stage("logs")) / "heldout.jsonl")
-    models: dict[str, tuple[str | None, Role]] = {
-        user_words(label): (cell.user_stage(label), "user") for label in labels if label != ALIGNED_BY_SFT
+    people = cell.held_out_people(context)
+    models: dict[str, tuple[list[ChatModel] | None, Role]] = {
+        user_words(label): (cell.load_user(label, context), "user") for label in labels if label != ALIGNED_BY_SFT
     }
-    models["agent base"] = (agent_stage, "agent")
+    models["agent base"] = ([load_chat_model(context.input(agent_stage) / "model")], "agent")
     perplexity = {}
-    for name, (stage, side) in models.items():
-        if stage is not None:
-            found = held_out_perplexity(load_chat_model(context.input(stage) / "model"), side, people)
-            perplexity[name] = HeldOutPerplexity.from_json(asdict(found))
+    for name, (members, side) in models.items():
+        if members is not None:
+            perplexity[name] = HeldOutPerplexity.from_json(asdict(held_out_perplexity(members, side, people)))
     result = UsersResult(
         family=cell.family_name,
         seed=cell.seed,
@@ -96,6 +95,7 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
         style=style,
         perplexity=perplexity,
         reply_shift=_reply_shift(context, cell, labels, with_people),
+        people_heard=None if cell.known else people_heard(context, cell),
     )
     write_json(context.output / "result.json", result.to_json())
 
@@ -103,24 +103,32 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
 def _reply_shift(
     context: StageContext, cell: Cell, labels: Sequence[str], with_people: Sequence[Dialogue]
 ) -> dict[str, list[ReplyShift]]:
-    """By user, in the contexts of the real users with the base agent; a user that weighs candidates has no likelihood."""
-    if cell.people != POPULATION:
-        return {}
-    family = cast(KnownUserFamily, cell.judging_family())
-    people = [family.population.log_prob_marginal(d.task, d.messages) for d in with_people]
+    """By user, in the contexts of the judging users with the base agent; one that weighs candidates has no likelihood."""
+    people: Sequence[list[float] | None]
+    if cell.known:
+        family = cast(KnownUserFamily, cell.judging_family())
+        people = [family.population.log_prob_marginal(d.task, d.messages) for d in with_people]
+    else:
+        people = _log_probs(context, cell, cell.people, with_people)
     shifts = {}
     for label in labels:
-        if label == POPULATION or cell.has_energy(label, context):
+        if label == cell.people or cell.has_energy(label, context):
             continue
-        if (stage := cell.user_stage(label)) is not None:
-            model = load_chat_model(context.input(stage) / "model")
-            found = reply_log_probs(model, "user", with_people)
-        else:
-            found = [_stand_in_log_probs(family, d) for d in with_people]
-        both = [(p, q) for p, q in zip(people, found, strict=True) if q is not None]
+        found = _log_probs(context, cell, label, with_people)
+        both = [(p, q) for p, q in zip(people, found, strict=True) if p is not None and q is not None]
         log_p, log_q = [p for p, _ in both], [q for _, q in both]
         shifts[user_words(label)] = reply_shift_by_turn(log_p, log_q, seed=cell.seed_of("replies"))
     return shifts
+
+
+def _log_probs(
+    context: StageContext, cell: Cell, label: str, dialogues: Sequence[Dialogue]
+) -> list[list[float] | None]:
+    models = cell.load_user(label, context)
+    if models is not None:
+        return reply_log_probs(models, "user", dialogues)
+    family = cast(KnownUserFamily, cell.judging_family())  # a stand-in needs no more of it than its replies
+    return [_stand_in_log_probs(family, d) for d in dialogues]
 
 
 def _stand_in_log_probs(family: KnownUserFamily, dialogue: Dialogue) -> list[float]:

@@ -57,7 +57,7 @@ def align_on_logs(
     )
     chat = ChatFormat.of(chat_model, "user")
     said = [examples_of(part.dialogues, chat) for part in (parts[0], parts[2])]
-    found = held_out_perplexity(chat_model, "user", parts[2].dialogues)
+    found = held_out_perplexity([chat_model], "user", parts[2].dialogues)
     card = UserCard(
         conversations=len(logs),
         held_out=len(held_out),

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from understudy.config import CompareConfig, ModelConfig
 from understudy.errors import ConfigError
-from understudy.pipeline.cell import ALIGNED, PROMPTED, REFEREE, UNSEEN, Cell, copying_stage
+from understudy.pipeline.cell import ALIGNED, PROMPTED, REFEREE, REFEREE_LOGS, UNSEEN, Cell, copying_stage
 from understudy.scheduler import Stage
 from understudy.tasks import load_family
 
 # Stage functions live in modules that import torch; they are imported by name inside the worker processes.
-_FITTING, _ALIGNING, _TRAINING, _JUDGING, _MEASURING = (
-    f"understudy.pipeline.{m}" for m in ("fitting", "aligning", "training", "judging", "measuring")
+_FITTING, _ALIGNING, _REFEREE, _TRAINING, _JUDGING, _MEASURING = (
+    f"understudy.pipeline.{m}" for m in ("fitting", "aligning", "referee", "training", "judging", "measuring")
 )
 
 
@@ -92,13 +92,25 @@ def _shared(cell: Cell) -> Iterator[Stage]:
     yield _stage(cell, "base", f"{_FITTING}:fit_base", needs, "agent base (SFT)")
     yield _align(cell, ALIGNED, "aligned user", part="align", model=config.user_model)
     if not cell.known:
-        yield _align(cell, REFEREE, "referee", part="referee", model=config.referee_model)
+        yield from _referee(cell)
     yield _align(cell, UNSEEN, "unseen user", part="align", model=config.unseen_user_model)
     if "control" in config.arms:
         yield _stage(cell, "control", f"{_FITTING}:fit_further", [*logs, cell.stage("base")], "control (more SFT)")
 
 
-def _align(cell: Cell, label: str, title: str, *, part: str, model: ModelConfig, dialogues: int | None = None) -> Stage:
+def _referee(cell: Cell) -> Iterator[Stage]:
+    names = [f"{REFEREE}-{place}" for place in range(cell.config.referee.candidates)]
+    for name in names:
+        model = cell.config.referee_model
+        title = f"{REFEREE}: candidate {name[len(REFEREE) + 1 :]}"
+        yield _align(cell, name, title, part=REFEREE_LOGS, model=model, held_out=REFEREE, energy=False)
+    stages = tuple(cell.stage(f"user-{name}") for name in names)
+    needs = [cell.stage("logs"), *stages]
+    function = f"{_REFEREE}:choose_referee"
+    yield _stage(cell, f"user-{REFEREE}", function, needs, f"{REFEREE}: members", candidates=stages)
+
+
+def _align(cell: Cell, label: str, title: str, *, part: str, model: ModelConfig, **kwargs: object) -> Stage:
     """A user of the agent's shape starts from the same model as the agent; another one from scratch."""
     start = copying_stage(model)
     warm = start == copying_stage(cell.config.model)
@@ -112,7 +124,7 @@ def _align(cell: Cell, label: str, title: str, *, part: str, model: ModelConfig,
         model=model,
         label=label,
         start=start if warm else None,
-        dialogues=dialogues,
+        **kwargs,
     )
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from understudy.align.sft import examples_of
 from understudy.errors import ModelError
@@ -18,7 +16,7 @@ from understudy.models.load import ChatModel
 from understudy.models.precision import default_device
 from understudy.realism.card import TurnFit
 from understudy.runs import stream
-from understudy.stats import Interval, binomial_interval, bootstrap_interval
+from understudy.stats import binomial_interval, bootstrap_interval, ratio_interval
 from understudy.types import Dialogue
 
 _BATCH_TOKENS = 8192
@@ -56,23 +54,12 @@ def fit_by_turn(
             TurnFit(
                 turn,
                 n,
-                _perplexity(np.array(losses[turn]), np.array(tokens[turn]), rng),
+                ratio_interval(losses[turn], tokens[turn], rng).exp(),
                 binomial_interval(sum(left[turn]), n),
                 bootstrap_interval(leaves[turn], rng),
             )
         )
     return found
-
-
-def _perplexity(
-    losses: NDArray[np.float64], tokens: NDArray[np.float64], rng: np.random.Generator, resamples: int = 1000
-) -> Interval:
-    """A ratio of two means over dialogues; percentile bootstrap."""
-    n = len(losses)
-    picked = rng.integers(n, size=(resamples, n))
-    ratios = losses[picked].sum(1) / tokens[picked].sum(1)
-    low, high = np.quantile(ratios, (0.025, 0.975))
-    return Interval(math.exp(losses.sum() / tokens.sum()), math.exp(low), math.exp(high), n)
 
 
 def _replies(

@@ -86,6 +86,12 @@ def _estimate(figures: Sequence[tuple[float, float, float]]) -> Estimate:
     return found or Estimate(float("nan"), float("nan"), float("nan"), 0, "seeds")
 
 
+def people_heard(cells: Sequence[CellData]) -> Estimate | None:
+    """Perplexity of held-out people to the referee; None where no referee judged."""
+    found = [cell.users.people_heard for cell in cells if cell.users is not None and cell.users.people_heard]
+    return _estimate([(f.mean, f.low, f.high) for f in found]) if found else None
+
+
 def agent_user_table(cells: Sequence[CellData], arms: Sequence[str]) -> dict[str, dict[str, Estimate]]:
     """`table[arm][user]`: reward at tuned decoding."""
     scores: dict[str, dict[str, list[Score]]] = {}

@@ -15,6 +15,7 @@ from understudy.report.measured import (
     late_rises,
     learning_curves,
     log_size_points,
+    people_heard,
     severity_points,
     shift_curves,
     users_table,
@@ -42,6 +43,7 @@ class Section:
     smoothing: int = 1
     shift: dict[str, dict[int, Estimate]] = field(default_factory=dict)
     rises: dict[str, Estimate] = field(default_factory=dict)
+    people_heard: Estimate | None = None
 
     @property
     def last_turn(self) -> int | None:
@@ -127,6 +129,7 @@ def _section(data: RunData, summary: FamilySummary, prefix: str) -> Section:
         smoothing=smoothing_window(max((len(s) for seeds in curves.values() for s in seeds), default=1)),
         shift=shift,
         rises=late_rises(curves),
+        people_heard=people_heard(cells),
     )
 
 

@@ -10,7 +10,7 @@ from understudy.config import ARMS
 from understudy.report.estimate import Estimate, from_interval, of_scores, over_seeds
 from understudy.report.palette import is_referee
 from understudy.report.read import CellData, RunData, read_run
-from understudy.results import ArmResult
+from understudy.results import ArmResult, Score
 from understudy.stats import paired_difference, recovered
 
 PAIRS = (
@@ -35,7 +35,11 @@ class ArmRow:
             without them; its mean is NaN where the oracle's gain is not significant.
         training_user: in words; None if the arm met nobody.
         in_training: reward over the last steps of training (sampled at T=1); None for arms without RL.
-        walked_out, turns, failed, endings, details: at tuned decoding; means over seeds, `failed` and `endings` summed.
+        walked_out, turns, failed, endings: at tuned decoding; means over seeds, `failed` and `endings` summed.
+        details: the family's further figures and the agent's turns at tuned decoding, over seeds.
+        beyond_base: the same less base's, paired over seeds; empty for base itself and without it.
+        heard: the agent's perplexity to the referee by decoding; empty where no referee judged.
+        of_people: the agent's own perplexity on held-out people, likewise.
         cost: means over seeds by name of `Cost`'s fields.
     """
 
@@ -50,7 +54,10 @@ class ArmRow:
     turns: float
     failed: int
     endings: Mapping[str, int]
-    details: Mapping[str, float]
+    details: Mapping[str, Estimate]
+    beyond_base: Mapping[str, Estimate]
+    heard: Mapping[str, Estimate]
+    of_people: Estimate | None
     cost: Mapping[str, float]
 
 
@@ -187,12 +194,10 @@ def _row(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]]) -> ArmRow:
         if estimate is not None:
             rewards[decoding] = estimate
     endings: dict[str, int] = {}
-    details: dict[str, list[float]] = {}
     for score in tuned:
         for ending, count in score.endings.items():
             endings[ending] = endings.get(ending, 0) + count
-        for detail, value in score.details.items():
-            details.setdefault(detail, []).append(value)
+    heard = [r.language.heard for r in results if r.language is not None]
     costs = [r.cost.to_json() for r in results]
     return ArmRow(
         arm=arm,
@@ -206,7 +211,10 @@ def _row(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]]) -> ArmRow:
         turns=_mean([s.turns for s in tuned]),
         failed=sum(s.failed for s in tuned),
         endings=endings,
-        details={name: _mean(values) for name, values in details.items()},
+        details=_over_seeds([_details(score) for score in tuned]),
+        beyond_base={} if arm == "base" else _beyond(by_arm[arm], by_arm.get("base", {})),
+        heard=_over_seeds([{name: figure.mean for name, figure in by_decoding.items()} for by_decoding in heard]),
+        of_people=over_seeds([r.language.of_people for r in results if r.language is not None]),
         cost={key: _mean([cost[key] for cost in costs]) for key in costs[0]},
     )
 
@@ -219,6 +227,22 @@ def _recovered(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]]) -> Estim
         return None
     mine, base, oracle = ([by_arm[name][s].decoding["tuned"].reward for s in seeds] for name in (arm, "base", "oracle"))
     return from_interval(recovered(mine, base, oracle).interval)
+
+
+def _details(score: Score) -> dict[str, float]:
+    return {**score.details, "agent_turns": score.turns} if score.details else {}
+
+
+def _over_seeds(seeds: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
+    """Figures by name, over the seeds that have each."""
+    names = dict.fromkeys(name for figures in seeds for name in figures)
+    found = {name: over_seeds([figures[name] for figures in seeds if name in figures]) for name in names}
+    return {name: estimate for name, estimate in found.items() if estimate is not None}
+
+
+def _beyond(arm: Mapping[int, ArmResult], base: Mapping[int, ArmResult]) -> dict[str, Estimate]:
+    pairs = [(_details(arm[s].decoding["tuned"]), _details(base[s].decoding["tuned"])) for s in arm if s in base]
+    return _over_seeds([{name: mine[name] - start[name] for name in mine if name in start} for mine, start in pairs])
 
 
 def _difference(a: Mapping[int, ArmResult], b: Mapping[int, ArmResult]) -> Estimate | None:

@@ -77,6 +77,11 @@ def first_selection(messages: Sequence[Message]) -> int | None:
     return next((i for i, message in enumerate(messages) if read_selection(message.text)), None)
 
 
+def is_talk(message: Message) -> bool:
+    """Whether it is said in words, and is no selection."""
+    return read_selection(message.text) is None
+
+
 def compatible(one: Selection | None, other: Selection | None, counts: Counts) -> bool:
     """Whether the two sides' selections divide all items exactly."""
     if one is None or other is None or one.takes is None or other.takes is None:
