@@ -187,7 +187,7 @@ def test_negotiate_runs_on_a_corpus_in_the_authors_format(tmp_path: Path) -> Non
         "compare", "--task", "negotiate", "--data", str(data), "--seed", "0", "--out", "run", "--jobs", "1",
         *small(
             "referee_model.layers=1", "arms=[base,static,interactive,calibrated,oracle]",
-            "referee.candidates=3", "referee.members=2", "residual.candidates=1",
+            "referee.candidates=3", "referee.members=2", "residual.candidates=1", "judge.tuning_dialogues=40",
         ), cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
