@@ -17,11 +17,10 @@ from pathlib import Path
 
 import torch
 
-from understudy.align.replies import own_replies
 from understudy.align.sft import validation_split
 from understudy.config import load_config
 from understudy.logs.read import read_dialogues
-from understudy.models.load import load_chat_model
+from understudy.one_step import one_step
 from understudy.pipeline.cell import ALIGNED, Cell
 from understudy.pipeline.plan import plan
 from understudy.scheduler import Stage, StageContext
@@ -57,19 +56,14 @@ def measure(cell: Cell, folder: Path, contexts: int) -> None:
     counts: dict[str, dict[str, list[int]]] = {}
     # By the agent's messages so far: contexts, and how many of them people and the model ended.
     endings: dict[int, list[int]] = {}
-    for dialogue, position, reply in own_replies(
-        load_chat_model(aligned / "model"),
-        held_out,
-        contexts=contexts,
-        max_message_tokens=sampling.max_message_tokens,
-        temperature=sampling.temperature,
-        seed=cell.seed_of("coherence"),
-    ):
-        before = dialogue.messages[:position]
+    speaker = cell.model_speaker(aligned / "model", "user")
+    seed = cell.seed_of("coherence")
+    for step in one_step(speaker, "user", held_out, contexts=contexts, width=sampling.width, seed=seed):
+        dialogue, before = step.dialogue, step.before
         ended = endings.setdefault(sum(m.role == "agent" for m in before), [0, 0, 0])
-        for place, one in enumerate((True, dialogue.messages[position].end, reply.end)):
+        for place, one in enumerate((True, step.logged.end, step.message.end)):
             ended[place] += one
-        checks = Counter(family.coherence(dialogue.task, (*before, reply)))
+        checks = Counter(family.coherence(dialogue.task, (*before, step.message)))
         for check, times in (checks - Counter(family.coherence(dialogue.task, before))).items():
             seen = counts.setdefault(check.kind, {}).setdefault(dialogue.task.id, [0, 0])
             seen[0] += times

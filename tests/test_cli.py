@@ -12,7 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from understudy.align.sft import texts_of
+from understudy.config import ModelConfig
 from understudy.logs.read import read_dialogues
+from understudy.logs.record import ROLE_NAMES
+from understudy.models.tiny import make_tiny
+from understudy.results import ShiftReport
 
 SMALL = [
     "rl.steps=1", "rl.messages_per_step=32", "rl.min_groups=2", "sft.steps=3", "sft.copying_steps=3",
@@ -207,3 +212,49 @@ def test_negotiate_runs_on_a_corpus_in_the_authors_format(tmp_path: Path) -> Non
     users = json.loads((cell / "users" / "result.json").read_text())
     assert users["people_heard"]["low"] > 1
     assert users["reply_shift"]["aligned user"]
+
+
+@pytest.mark.slow
+def test_shift_measures_an_agent_and_a_user_against_logs(tmp_path: Path) -> None:
+    logs = tmp_path / "logs.jsonl"
+    assert (
+        understudy("logs", "sample", "haggle", "--out", str(logs), "--dialogues", "130", cwd=tmp_path).returncode == 0
+    )
+    dialogues = read_dialogues(logs)
+    shape = ModelConfig(hidden=32, layers=1, heads=2, kv_heads=1, intermediate=64, vocabulary=512, max_length=640)
+    for side in ROLE_NAMES:
+        make_tiny(texts_of(dialogues, side), shape, 0).save(tmp_path / side)
+    done = understudy(
+        "shift", "--agent", "agent", "--user", "user", "--logs", "logs.jsonl", "--out", "found",
+        "--set", "sampling.max_message_tokens=8", "--set", "sampling.width=64", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    # Models that have learned nothing are told from anybody at the first turn, and so are their contexts.
+    assert "Train the agent on its own contexts, align the user more" in done.stdout
+    found = ShiftReport.from_json(json.loads((tmp_path / "found" / "shift.json").read_text()))
+    assert [finding.advice for finding in found.verdict] == ["train", "align", "collect"]
+    opening = {p.features: p for p in found.simulator.points if p.turn == 0}
+    assert opening["words"].tv_low > 0.5
+    assert found.known is not None
+    assert all(p.tv_low == 0 for p in found.known.null), "real users are not told from themselves"
+    assert found.known.delta[0].tv > 0.9
+    page = (tmp_path / "found" / "shift.html").read_text()
+    for shown in ("against people", "Told apart most surely", "so the truth is known", "no bound at all"):
+        assert shown in page
+    # Logs of one's own, without tasks, have no rules and no truth.
+    plain = [json.dumps({"messages": [{k: m[k] for k in ("role", "content")} for m in json.loads(line)["messages"]
+             if m["content"]]}) for line in logs.read_text().splitlines()]  # fmt: skip
+    (tmp_path / "plain.jsonl").write_text("\n".join(plain) + "\n")
+    assert understudy("logs", "import", "plain.jsonl", "--out", "imported", cwd=tmp_path).returncode == 0
+    again = understudy(
+        "shift", "--agent", "agent", "--user", "user", "--logs", "imported/dialogues.jsonl", "--out", "plain",
+        "--set", "sampling.max_message_tokens=8", "--set", "sampling.width=64", cwd=tmp_path,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert json.loads((tmp_path / "plain" / "shift.json").read_text())["known"] is None
+    few = understudy(
+        "shift", "--agent", "agent", "--user", "user", "--logs", "logs.jsonl", "--out", "few", "--dialogues", "20",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert few.returncode == 2
+    assert "too few to compare" in few.stderr

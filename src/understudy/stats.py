@@ -166,6 +166,28 @@ def binomial_interval(successes: float, n: float, level: float = 0.95) -> Interv
     return Interval(p, low, high, round(n))
 
 
+def bounded_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Mean of many independent values in [0, 1] (one per dialogue): Wilson's score interval on an effective count.
+
+    The variance is never above that of 0/1 values with the same mean. How far it is below is estimated, and drawn towards
+    no difference by as much as `z^2 / 4` would, so that a sample without spread (all 0, or all near 1) still has an
+    interval that its size allows. The bootstrap has none there: it cannot draw what it has not seen.
+
+    Raises:
+        ValueError: if a value lies outside [0, 1], and as `t_interval`.
+    """
+    x = _checked(values, level)
+    if (x < 0).any() or (x > 1).any():
+        raise ValueError("values must lie in [0, 1]")
+    n, p = len(x), float(x.mean())
+    z2 = _z_quantile(level) ** 2
+    binary = n * p * (1 - p)
+    share = (float(np.sum((x - p) ** 2)) + z2 / 4) / (binary + z2 / 4)
+    effective = n / min(1.0, share)
+    found = binomial_interval(p * effective, effective, level)
+    return Interval(p, min(p, found.low), max(p, found.high), n)
+
+
 def clustered_share(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> Interval:
     """A share of occasions that come in clusters (several in one dialogue); Wilson's interval on an effective count.
 

@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.align.replies import own_replies
 from understudy.align.sft import validation_split
 from understudy.config import ResidualConfig
 from understudy.errors import LogError
 from understudy.models.load import ChatModel
+from understudy.models.speaker import ModelSpeaker
+from understudy.one_step import one_step
 from understudy.types import Dialogue
 from understudy.users.relations import reply_relations
 from understudy.users.residual import ResidualEnergy
 
 Bools = NDArray[np.bool_]
 
+_WIDTH = 256
 _ITERATIONS = 500
 _MIN_COUNT = 3
 _INVERSE_PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -75,19 +77,15 @@ def fit_residual(
     _, held_out = validation_split(dialogues, _HELD_OUT, seed)
     relations: list[dict[str, float]] = []
     persons: list[str] = []
-    answered = own_replies(
-        chat_model,
-        dialogues,
-        contexts=config.contexts,
-        max_message_tokens=max_message_tokens,
-        temperature=temperature,
-        seed=seed,
-        on_contexts=on_contexts,
+    speaker = ModelSpeaker(
+        chat_model, "user", width=_WIDTH, max_message_tokens=max_message_tokens, temperature=temperature
     )
-    for dialogue, position, own in answered:
-        goal, before = dialogue.task.user_prompt, dialogue.messages[:position]
-        relations += [reply_relations(goal, before, reply) for reply in (dialogue.messages[position], own)]
-        persons += [dialogue.person] * 2
+    for step in one_step(
+        speaker, "user", dialogues, contexts=config.contexts, width=_WIDTH, seed=seed, on_contexts=on_contexts
+    ):
+        goal = step.dialogue.task.user_prompt
+        relations += [reply_relations(goal, step.before, reply) for reply in (step.logged, step.message)]
+        persons += [step.dialogue.person] * 2
     if not relations:
         raise LogError(
             f"none of {len(dialogues)} dialogues has a user message that fits the model's context",

@@ -1,4 +1,4 @@
-"""What `understudy logs` says on the terminal."""
+"""Tables on the terminal: what `logs`, `align` and `shift` found."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from understudy.realism.card import UserCard
 from understudy.report.card_page import facts_of as card_facts
 from understudy.report.card_page import rows_of, verdict
 from understudy.report.logs_page import endings_of, facts_of, speakers_of
+from understudy.report.shift_page import facts_of as shift_facts
+from understudy.report.shift_page import headline
+from understudy.report.shift_page import rows_of as shift_rows
+from understudy.results import ShiftReport
 
 _TURNS = 10
 """Rows of the stop hazard on the terminal."""
@@ -99,6 +103,17 @@ def card_table(card: UserCard) -> Table:
     for row in rows_of(card):
         table.add_row(*row)
     table.caption = ", ".join(f"{figure} {words}" for figure, words in card_facts(card))
+    return table
+
+
+def shift_table(shift: ShiftReport) -> Table:
+    """All tests of `understudy shift`."""
+    table = Table(title=headline(shift), title_justify="left")
+    for column in ("compared", "turn", "per side", "AUC", "TV at least", "seen from"):
+        table.add_column(column, justify="left" if column == "compared" else "right", no_wrap=True)
+    for row in shift_rows(shift):
+        table.add_row(*row)
+    table.caption = ", ".join(f"{figure} {words}" for figure, words in shift_facts(shift))
     return table
 
 

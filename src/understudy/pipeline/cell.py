@@ -87,8 +87,14 @@ class Cell:
     def user(self, label: str, context: StageContext, *, severity: float = 1.0) -> Speaker:
         """A user by its label: `population`, `prompted`, or the label of a user model of this cell."""
         if (models := self.user_models(label, context)) is not None:
+            from understudy.users.aligned import load_user
+
             by_sft = label == ALIGNED_BY_SFT
-            members = [self.model_speaker(m, "user") if by_sft else self._aligned_user(m) for m in models]
+            sampling, candidates = self.config.sampling, self.config.residual.candidates
+            members = [
+                self.model_speaker(m, "user") if by_sft else load_user(m, sampling, candidates=candidates)
+                for m in models
+            ]
             return members[0] if len(members) == 1 else EnsembleSpeaker(members)
         if label == POPULATION:
             return PopulationSpeaker(self._known_family())
@@ -115,23 +121,6 @@ class Cell:
 
         models = self.user_models(label, context)
         return None if models is None else [load_chat_model(model) for model in models]
-
-    def _aligned_user(self, folder: Path) -> ModelSpeaker:
-        from understudy.models.load import load_chat_model
-        from understudy.users.aligned import AlignedSpeaker
-        from understudy.users.residual import ResidualEnergy
-
-        residual, sampling = ResidualEnergy.load(folder), self.config.sampling
-        if residual is None:
-            return self.model_speaker(folder, "user")
-        return AlignedSpeaker(
-            load_chat_model(folder),
-            residual,
-            candidates=self.config.residual.candidates,
-            width=sampling.width,
-            max_message_tokens=sampling.max_message_tokens,
-            temperature=sampling.temperature,
-        )
 
     def model_speaker(self, source: Path | ChatModel, side: Role) -> ModelSpeaker:
         from understudy.models.load import load_chat_model

@@ -26,7 +26,7 @@ from understudy.realism.style import style_figures
 from understudy.results import Figure, HeldOutPerplexity, ShiftResult, UsersResult
 from understudy.runs import write_json
 from understudy.scheduler import StageContext
-from understudy.shift.replies import ReplyShift, reply_shift_by_turn
+from understudy.shift.likelihood import MessageShift, message_shift_by_turn
 from understudy.shift.two_sample import null_curve, shift_curve
 from understudy.tasks.base import KnownUserFamily
 from understudy.types import Dialogue, Role
@@ -102,7 +102,7 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
 
 def _reply_shift(
     context: StageContext, cell: Cell, labels: Sequence[str], with_people: Sequence[Dialogue]
-) -> dict[str, list[ReplyShift]]:
+) -> dict[str, list[MessageShift]]:
     """By user, in the contexts of the judging users with the base agent; one that weighs candidates has no likelihood."""
     people: Sequence[list[float] | None]
     if cell.known:
@@ -117,7 +117,7 @@ def _reply_shift(
         found = _log_probs(context, cell, label, with_people)
         both = [(p, q) for p, q in zip(people, found, strict=True) if p is not None and q is not None]
         log_p, log_q = [p for p, _ in both], [q for _, q in both]
-        shifts[user_words(label)] = reply_shift_by_turn(log_p, log_q, seed=cell.seed_of("replies"))
+        shifts[user_words(label)] = message_shift_by_turn(log_p, log_q)
     return shifts
 
 

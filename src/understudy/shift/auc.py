@@ -101,6 +101,23 @@ def total_variation_bound(guess: Bools, label: Bools, cluster: Ints, level: floa
     return max(0.0, difference), max(0.0, low)
 
 
+def detectable_total_variation(n: int, level: float = 0.95, power: float = 0.8) -> float:
+    """The smallest total variation that `total_variation_bound` shows to be above 0 in a share `power` of samples.
+
+    For a classifier that finds all of it, with errors of both kinds equally frequent; one that finds less needs more
+    dialogues. By the normal approximation of the difference of two shares, each on `n / CROSS_FIT` dialogues.
+
+    Args:
+        n: dialogues per sample, at least 1.
+        level: of the one-sided bound.
+    """
+    from scipy.special import ndtri
+
+    z = float(ndtri(level) + ndtri(power))
+    ratio = z * z * CROSS_FIT / (2 * n)
+    return math.sqrt(ratio / (1 + ratio))
+
+
 def _share_of(guess: Bools, cluster: Ints) -> tuple[float, float]:
     sizes = np.unique(cluster, return_counts=True)[1]
     return float(guess.mean()), float(sizes.sum()) ** 2 / float(np.sum(sizes.astype(float) ** 2)) / CROSS_FIT

@@ -20,9 +20,10 @@ _TOKEN = r"[^\s]+"
 class ContextFeatures:
     """Contexts -> sparse rows; every distinct message is hashed once, a context is a sum over its messages.
 
-    Columns: word 1- and 2-gram counts of (1) the last user message, (2) the user's earlier messages, (3) the agent's
-    messages, as log(1 + count), n-grams within messages only; then, per side, messages and words per message; then one
-    column for each ending. A context that has ended has its ending's column and nothing else.
+    Columns: word 1- and 2-gram counts of (1) the last message, which in an agent's context is the user's, (2) the user's
+    earlier messages, (3) the agent's (earlier) messages, as log(1 + count), n-grams within messages only; then messages of
+    each side and words per message; then one column for each ending. A context that has ended has its ending's column and
+    nothing else.
     """
 
     def __init__(self, contexts: Sequence[Context]) -> None:
@@ -74,6 +75,7 @@ class ContextFeatures:
 
 
 def _split(context: Context) -> tuple[list[Message], list[Message], list[Message]]:
-    """The last user message (none or one), the user's earlier ones, the agent's."""
-    user = [m for m in context.messages if m.role == "user"]
-    return user[-1:], user[:-1], [m for m in context.messages if m.role == "agent"]
+    """The last message (none or one), the user's earlier ones, the agent's earlier ones."""
+    *earlier, last = context.messages or (None,)
+    user, agent = ([m for m in earlier if m is not None and m.role == role] for role in ("user", "agent"))
+    return [last] if last is not None else [], user, agent

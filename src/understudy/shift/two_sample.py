@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from understudy.errors import UnderstudyError
 from understudy.shift.auc import cross_fitted_auc, total_variation_bound
-from understudy.shift.contexts import contexts_at_turn, last_common_turn
+from understudy.shift.contexts import Context, contexts_at_turn, last_common_turn
 from understudy.shift.features import ContextFeatures
 from understudy.shift.folds import deal_folds, fold_groups, task_clusters
 from understudy.types import Dialogue
@@ -77,11 +77,13 @@ def shift_curve(
     max_turn: int | None = None,
     min_alive: int = 1000,
     folds: int = 5,
+    joint: bool = False,
 ) -> list[TwoSample]:
     """`two_sample_auc` at turns 0, 1, ... up to `max_turn` and no further than `last_common_turn`.
 
     Args:
         max_turn: the last turn wanted; None for as far as there are `min_alive` dialogues alive in both sets.
+        joint: whether the bounds `tv_low` hold for all turns together (Bonferroni), not each by itself.
 
     Returns:
         One entry per turn, in order; empty where not even turn 0 has `min_alive` dialogues.
@@ -96,7 +98,8 @@ def shift_curve(
     clusters = _clusters(a, b, folds)
     # What stands in the last context of a dialogue holds all its earlier ones: each message is hashed once.
     features = ContextFeatures([context for turn in turns for context in _contexts(a, b, turn)])
-    return [_at_turn(a, b, turn, features, clusters, seed, folds) for turn in turns]
+    bound_level = 1 - 0.05 / len(turns) if joint else 0.95
+    return [_at_turn(a, b, turn, features, clusters, seed, folds, bound_level) for turn in turns]
 
 
 def null_curve(
@@ -122,23 +125,73 @@ def null_curve(
     return shift_curve(halves[0], halves[1], seed, max_turn, min_alive, folds)
 
 
-def _contexts(a: Sequence[Dialogue], b: Sequence[Dialogue], turn: int) -> list[Any]:
+def compare_contexts(
+    a: Sequence[Context],
+    b: Sequence[Context],
+    matrix: Any,
+    clusters: NDArray[np.int64],
+    *,
+    turn: int,
+    seed: int,
+    folds: int = 5,
+    bound_level: float = 0.95,
+) -> tuple[TwoSample, NDArray[np.float64]]:
+    """One two-sample test, whatever the contexts are taken from, with the log-odds of each row by the classifier that did
+    not see it.
+
+    Args:
+        matrix: [A + B, F] features, the rows of `a` first.
+        clusters: [A + B] rows with the same number are dependent, and in one fold with their twins (see `fold_groups`).
+        bound_level: of the one-sided bound `tv_low`; the interval of the AUC is at 95%.
+    """
+    contexts = [*a, *b]
+    label = np.arange(len(contexts)) < len(a)
+    groups = fold_groups(clusters, contexts, _largest_group(len(a), len(b), folds))
+    fold = deal_folds(groups, label, folds, np.random.default_rng([seed, 0, turn]))
+    scores = _cross_fitted_scores(matrix, label, fold)
+    interval = cross_fitted_auc(scores, label, fold, clusters)
+    tv, tv_low = total_variation_bound(scores > 0, label, clusters, bound_level)
+    found = TwoSample(
+        turn=turn,
+        auc=interval.mean,
+        low=interval.low,
+        high=interval.high,
+        n_a=len(a),
+        n_b=len(b),
+        alive_a=sum(c.alive for c in a),
+        alive_b=sum(c.alive for c in b),
+        tv_lower_bound=tv,
+        tv_low=tv_low,
+    )
+    return found, scores
+
+
+def _contexts(a: Sequence[Dialogue], b: Sequence[Dialogue], turn: int) -> list[Context]:
     return [*contexts_at_turn(a, turn), *contexts_at_turn(b, turn)]
 
 
 def _clusters(a: Sequence[Dialogue], b: Sequence[Dialogue], folds: int) -> NDArray[np.int64]:
-    if folds < 2 or min(len(a), len(b)) < 2 * folds:
+    require_enough(len(a), len(b), folds)
+    return task_clusters([*a, *b], _largest_group(len(a), len(b), folds))
+
+
+def require_enough(a: int, b: int, folds: int) -> None:
+    """Refuse sets that are too small for this number of folds.
+
+    Raises:
+        UnderstudyError: if a set has fewer than `2 * folds` dialogues, or there are fewer than 2 folds.
+    """
+    if folds < 2 or min(a, b) < 2 * folds:
         raise UnderstudyError(
-            f"a two-sample test in {folds} folds got {len(a)} and {len(b)} dialogues",
+            f"a two-sample test in {folds} folds got {a} and {b} dialogues",
             where="context shift",
             fix=f"give at least {max(4, 2 * folds)} dialogues per set (a few hundred for a useful interval)",
         )
-    return task_clusters([*a, *b], _largest_group(a, b, folds))
 
 
-def _largest_group(a: Sequence[Dialogue], b: Sequence[Dialogue], folds: int) -> int:
+def _largest_group(a: int, b: int, folds: int) -> int:
     """Half of a fold of the smaller set, so that folds can be even and each training half has both samples."""
-    return max(1, min(len(a), len(b)) // (2 * folds))
+    return max(1, min(a, b) // (2 * folds))
 
 
 def _at_turn(
@@ -149,26 +202,12 @@ def _at_turn(
     clusters: NDArray[np.int64],
     seed: int,
     folds: int,
+    bound_level: float = 0.95,
 ) -> TwoSample:
-    contexts = _contexts(a, b, turn)
-    label = np.arange(len(contexts)) < len(a)
-    groups = fold_groups(clusters, contexts, _largest_group(a, b, folds))
-    fold = deal_folds(groups, label, folds, np.random.default_rng([seed, 0, turn]))
-    scores = _cross_fitted_scores(features.matrix(contexts), label, fold)
-    interval = cross_fitted_auc(scores, label, fold, clusters)
-    tv, tv_low = total_variation_bound(scores > 0, label, clusters)
-    return TwoSample(
-        turn=turn,
-        auc=interval.mean,
-        low=interval.low,
-        high=interval.high,
-        n_a=len(a),
-        n_b=len(b),
-        alive_a=sum(c.alive for c in contexts[: len(a)]),
-        alive_b=sum(c.alive for c in contexts[len(a) :]),
-        tv_lower_bound=tv,
-        tv_low=tv_low,
-    )
+    of_a, of_b = contexts_at_turn(a, turn), contexts_at_turn(b, turn)
+    matrix = features.matrix([*of_a, *of_b])
+    test = compare_contexts(of_a, of_b, matrix, clusters, turn=turn, seed=seed, folds=folds, bound_level=bound_level)
+    return test[0]
 
 
 def _cross_fitted_scores(matrix: Any, label: NDArray[np.bool_], fold: NDArray[np.int64]) -> NDArray[np.float64]:

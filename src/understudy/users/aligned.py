@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from understudy.models.load import ChatModel
+from understudy.config import SamplingConfig
+from understudy.models.load import ChatModel, load_chat_model
 from understudy.models.sampler import Sampled
 from understudy.models.speaker import ModelSpeaker
 from understudy.runs import stream
@@ -55,3 +57,26 @@ class AlignedSpeaker(ModelSpeaker):
         cumulative = weights.cumsum()
         # Against its own last value, which rounding may set apart from the sum.
         return candidates[int(np.searchsorted(cumulative[:-1], chance * cumulative[-1], side="right"))]
+
+
+def load_user(name_or_folder: str | Path, sampling: SamplingConfig, *, candidates: int) -> ModelSpeaker:
+    """A user model as a speaker, with its residual energy where one lies beside it.
+
+    Args:
+        candidates: see `AlignedSpeaker`; not looked at where there is no energy.
+
+    Raises:
+        ModelError: if the model or its energy cannot be loaded.
+    """
+    chat_model, residual = load_chat_model(name_or_folder), ResidualEnergy.load(Path(name_or_folder))
+    width, limit, temperature = sampling.width, sampling.max_message_tokens, sampling.temperature
+    if residual is None:
+        return ModelSpeaker(chat_model, "user", width=width, max_message_tokens=limit, temperature=temperature)
+    return AlignedSpeaker(
+        chat_model,
+        residual,
+        candidates=candidates,
+        width=width,
+        max_message_tokens=limit,
+        temperature=temperature,
+    )

@@ -1,0 +1,66 @@
+"""`understudy shift`: how far any agent and any user are from any logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def shift(
+    agent: Annotated[str, typer.Option(help="The agent's model: a folder, or a name that transformers can load.")],
+    user: Annotated[str, typer.Option(help="The simulated user's model, likewise.")],
+    logs: Annotated[Path, typer.Option(help="Dialogues of real people, best ones that no model was fitted on.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder: shift.json and shift.html.")],
+    dialogues: Annotated[int, typer.Option(min=1, help="Most dialogues of the logs to use, drawn at random.")] = 2000,
+    heard_words: Annotated[
+        int,
+        typer.Option(min=0, help="Words that the user reads of each message of the agent, as in `align`; 0 for all."),
+    ] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is said, and of the tests.")] = 0,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="YAML file; its sampling and residual are read.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", help="Override a config key, for example --set sampling.temperature=0.7."),
+    ] = None,
+) -> None:
+    """Is the training of this agent with this user anything like what it will meet?
+
+    In every logged context the agent and the user speak in place of those who spoke there, and a classifier tries to tell
+    them apart; then they talk with each other about the logs' tasks. The verdict says whether to train the agent on its own
+    contexts, to align the user more, or to collect dialogues, at which turns, and what these dialogues cannot tell.
+    """
+    from rich.console import Console
+
+    from understudy.cli.tables import shift_table
+    from understudy.config import load_config
+    from understudy.logs.files import refuse_existing
+    from understudy.pipeline.shifting import measure_shift_of
+    from understudy.report import build_shift_page
+    from understudy.runs import atomic_folder, write_json
+
+    refuse_existing(out)
+    loaded = load_config(config, overrides or [], preset="align")
+    console = Console()
+    with console.status("reading") as status:
+        found = measure_shift_of(
+            agent,
+            user,
+            logs,
+            sampling=loaded.sampling,
+            candidates=loaded.residual.candidates,
+            dialogues=dialogues,
+            heard_words=heard_words or None,
+            seed=seed,
+            on_progress=lambda what, done, total: status.update(f"{what}: {done:,} of {total:,}"),
+        )
+    with atomic_folder(out) as unfinished:
+        write_json(unfinished / "shift.json", found.to_json())
+        build_shift_page(found, unfinished / "shift.html")
+    console.print(shift_table(found))
+    for finding in found.verdict:
+        console.print(f"{finding.part}: {finding.text}", markup=False, highlight=False)
+    typer.echo(f"page: {out / 'shift.html'}")

@@ -1,0 +1,139 @@
+"""The shift of an agent, a user and logs as one page: what to do, how far apart they are by turn, and by what words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from understudy.report.page import template
+from understudy.report.palette import MUTED, look
+from understudy.report.plots.by_turn import Curve, turns_plot
+from understudy.results import ShiftReport, SideShift
+from understudy.runs import write_text
+from understudy.shift.steps import StepShift
+from understudy.shift.two_sample import TwoSample
+from understudy.stats import Interval
+
+SIDES = {"policy": "agent", "simulator": "user"}
+_ADVICE = {
+    "train": "train the agent on its own contexts",
+    "align": "align the user more",
+    "collect": "collect dialogues of this agent with people",
+}
+
+
+def build_shift_page(shift: ShiftReport, out: Path) -> Path:
+    """Write the page, and say where.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
+    write_text(out, render(shift))
+    return out
+
+
+def headline(shift: ShiftReport) -> str:
+    """What to do, in one line."""
+    asked = [_ADVICE[finding.advice] for finding in shift.verdict if finding.advice in _ADVICE]
+    if asked:
+        sentence = ", ".join(asked[:-1]) + (" and " if len(asked) > 1 else "") + asked[-1]
+        return sentence[0].upper() + sentence[1:]
+    if any(finding.advice == "cannot tell" for finding in shift.verdict):
+        return "These dialogues are too few to tell"
+    return "No shift was found"
+
+
+def rows_of(shift: ShiftReport) -> list[tuple[str, str, str, str, str, str]]:
+    """What is compared, by turn: turn, dialogues per side, AUC, bound for all turns together, what would have been seen."""
+    rows = []
+    null = shift.known.null if shift.known is not None else []
+    for points, side in ((shift.policy.points, "agent"), (shift.simulator.points, "user"), (null, "real users")):
+        for p in points:
+            what = f"{side}, {p.features}"
+            rows.append((what, str(p.turn), f"{p.test.n_a:,}", _auc(p.test), _bound(p.tv_low), f"{p.detectable:.2f}"))
+    for name, curve in (("contexts", shift.contexts), ("logs alone", shift.null)):
+        rows += [(name, str(t.turn), f"{min(t.n_a, t.n_b):,}", _auc(t), _bound(t.tv_low), "") for t in curve]
+    return rows
+
+
+def facts_of(shift: ShiftReport) -> list[tuple[str, str]]:
+    """The first things to know, as (figure, words)."""
+    facts = [
+        (f"{shift.dialogues:,}", "logged dialogues"),
+        (f"{shift.persons:,}", "persons"),
+        (f"{shift.seconds:.0f} s", "to measure"),
+    ]
+    if shift.failed:
+        facts.append((f"{shift.failed:,}", "dialogues could not be finished"))
+    if (known := shift.known) is not None:
+        for figure, who in ((known.simulated, "this user"), (known.real, "real users")):
+            facts.append(
+                (f"{figure.mean:.3f}" if known.reward_max <= 2 else f"{figure.mean:.1f}", f"reward with {who}")
+            )
+    return facts
+
+
+def _auc(test: TwoSample) -> str:
+    return f"{test.auc:.2f} [{test.low:.2f}, {test.high:.2f}]"
+
+
+def _bound(low: float) -> str:
+    return f"{low:.2f}" if low > 0 else "–"
+
+
+def render(shift: ShiftReport) -> str:
+    """The page as HTML."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(template("shift.html.j2")).render(
+        style=Markup(template("style.css")),
+        svg=Markup,  # drawn by our own code, which escapes what it writes
+        title=headline(shift),
+        facts=facts_of(shift),
+        shift=shift,
+        sides={"agent": shift.policy, "user": shift.simulator},
+        rows=rows_of(shift),
+        steps=_steps_plot(shift),
+        contexts=_contexts_plot(shift),
+    )
+
+
+def _steps_plot(shift: ShiftReport) -> str:
+    """The features that tell most at each turn."""
+    curves = [
+        Curve(_sharpest(side), look(arm).colour, style, words)
+        for side, arm, style, words in (
+            (shift.policy, "static", "s-", "agent against the logs'"),
+            (shift.simulator, "calibrated", "P-", "user against people"),
+        )
+        if side.points
+    ]
+    label = "How surely messages are told from logged ones in the same contexts, by turn"
+    return turns_plot(curves, "AUC", label, "s", axis="turn of each side", first=0, bottom=0.4) if curves else ""
+
+
+def _sharpest(side: SideShift) -> list[Interval]:
+    by_turn: dict[int, StepShift] = {}
+    for point in side.points:
+        if point.turn not in by_turn or point.test.auc > by_turn[point.turn].test.auc:
+            by_turn[point.turn] = point
+    return _intervals([by_turn[turn].test for turn in sorted(by_turn)])
+
+
+def _contexts_plot(shift: ShiftReport) -> str:
+    curves = [Curve(_intervals(shift.contexts), look("interactive").colour, "o-", "against the logs")]
+    if shift.known is not None and shift.known.contexts:
+        words = "against those with real users"
+        curves.append(Curve(_intervals(shift.known.contexts), look("calibrated").colour, "P-", words))
+    if shift.null:
+        curves.append(Curve(_intervals(shift.null), MUTED, "--", "null (logs in two halves)"))
+    if not shift.contexts:
+        return ""
+    label = "How surely contexts are told from those of the logs, by turn"
+    return turns_plot(curves, "AUC", label, "c", axis="agent's turn", first=0, bottom=0.4)
+
+
+def _intervals(tests: Sequence[TwoSample]) -> list[Interval]:
+    return [Interval(t.auc, t.low, t.high, t.n_a) for t in tests]

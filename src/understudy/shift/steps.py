@@ -1,0 +1,128 @@
+"""How far a speaker is from those in the logs, one step off them: what it says in logged contexts against what was said.
+
+The same context stands on both sides, so that nothing but the message can be told apart; that is `delta_t` for a user and
+`eps_t` for an agent, averaged over the contexts of the logs. No likelihood is needed, of people least of all: a classifier
+that tells the two apart proves a total variation of at least 2 * balanced accuracy - 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.one_step import OneStep
+from understudy.shift.auc import detectable_total_variation, total_variation_bound
+from understudy.shift.contexts import Context
+from understudy.shift.features import ContextFeatures
+from understudy.shift.two_sample import TwoSample, compare_contexts, require_enough
+from understudy.types import Message
+from understudy.users.relations import reply_relations
+
+Features = Literal["words", "relations"]
+FEATURES: tuple[Features, ...] = ("words", "relations")
+"""`words`: n-grams of the message and of what it answers, and whether it ends the dialogue. `relations`: where else its
+words stand (goal, last message, own words), of a user's message alone: `understudy.users.relations`."""
+
+_RELATION_BITS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class StepShift:
+    """One speaker against the logs at one turn.
+
+    Attributes:
+        turn: messages that this side had written before.
+        features: what the classifier saw.
+        test: logged messages (positive) against the speaker's own; its interval and bound are for this turn alone.
+        tv_low: lower bound of the total variation that holds for all turns and features together, at 95%.
+        detectable: the total variation that this number of pairs would show in four samples of five, at that level.
+    """
+
+    turn: int
+    features: Features
+    test: TwoSample
+    tv_low: float
+    detectable: float
+
+
+@dataclass(frozen=True)
+class ToldApart:
+    """The tests, and how surely each logged message was told from the speaker's own there.
+
+    Attributes:
+        points: by turn and features.
+        margins: by turn, for each of its steps in the order given: log-odds of `words` that the logged message is the
+            logged one, less those of the speaker's own; above 0 where the classifier was right.
+    """
+
+    points: list[StepShift]
+    margins: dict[int, NDArray[np.float64]]
+
+
+def step_shift(steps: Sequence[OneStep], *, seed: int, min_pairs: int = 100, folds: int = 5) -> ToldApart:
+    """Two-sample tests at every turn with `min_pairs` steps; those of one person are in one fold.
+
+    Raises:
+        UnderstudyError: if `min_pairs` is too small for the folds.
+    """
+    require_enough(min_pairs, min_pairs, folds)
+    by_turn = at_turns(steps)
+    turns = [turn for turn, found in sorted(by_turn.items()) if len(found) >= min_pairs]
+    sets: tuple[Features, ...] = FEATURES if steps and steps[0].logged.role == "user" else FEATURES[:1]
+    corrected = 1 - 0.05 / max(1, len(turns) * len(sets))
+    points: list[StepShift] = []
+    margins = {}
+    for turn in turns:
+        here = by_turn[turn]
+        logged, own = ([_context(step, message) for step, message in _messages(here, i)] for i in (0, 1))
+        clusters, label = _persons(here), np.arange(2 * len(here)) < len(here)
+        for features in sets:
+            matrix = _words([*logged, *own]) if features == "words" else _relations(here)
+            test, scores = compare_contexts(logged, own, matrix, clusters, turn=turn, seed=seed, folds=folds)
+            _, tv_low = total_variation_bound(scores > 0, label, clusters, corrected)
+            points.append(StepShift(turn, features, test, tv_low, detectable_total_variation(len(here), corrected)))
+            if features == "words":
+                margins[turn] = scores[: len(here)] - scores[len(here) :]
+    return ToldApart(points, margins)
+
+
+def at_turns(steps: Sequence[OneStep]) -> dict[int, list[OneStep]]:
+    """The steps by turn, in the order given."""
+    found: dict[int, list[OneStep]] = {}
+    for step in steps:
+        found.setdefault(step.turn, []).append(step)
+    return found
+
+
+def _messages(steps: Sequence[OneStep], side: int) -> list[tuple[OneStep, Message]]:
+    return [(step, step.message if side else step.logged) for step in steps]
+
+
+def _context(step: OneStep, message: Message) -> Context:
+    # An end is no state of its own here: it is part of the message, beside its words.
+    return Context((*step.before, message))
+
+
+def _persons(steps: Sequence[OneStep]) -> NDArray[np.int64]:
+    names = {person: number for number, person in enumerate(dict.fromkeys(s.dialogue.person for s in steps))}
+    one = [names[step.dialogue.person] for step in steps]
+    return np.array([*one, *one], dtype=np.int64)
+
+
+def _words(contexts: Sequence[Context]) -> Any:
+    from scipy.sparse import csr_matrix, hstack
+
+    ends = [[float(c.messages[-1].end), float(c.messages[-1].end and not c.messages[-1].text)] for c in contexts]
+    return hstack([ContextFeatures(contexts).matrix(contexts), csr_matrix(np.array(ends))], format="csr")
+
+
+def _relations(steps: Sequence[OneStep]) -> Any:
+    from sklearn.feature_extraction import FeatureHasher
+
+    hasher = FeatureHasher(2**_RELATION_BITS, alternate_sign=False)
+    both = [*_messages(steps, 0), *_messages(steps, 1)]
+    return hasher.transform([reply_relations(s.dialogue.task.user_prompt, s.before, m) for s, m in both])

@@ -1,0 +1,108 @@
+"""What the measured shift asks for, in words: train, align, collect; or that these dialogues cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from understudy.shift.steps import StepShift
+from understudy.shift.two_sample import TwoSample
+
+Advice = Literal["train", "align", "collect", "nothing found", "cannot tell"]
+
+BLUNT = 0.3
+"""Where only a total variation above this would have been seen, nothing found says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence of the verdict.
+
+    Attributes:
+        part: `policy` (the agent against the one in the logs), `simulator` (the user against people), or `contexts`
+            (what the two lead to together, against the logs).
+        advice: what to do.
+        text: the sentence.
+    """
+
+    part: Literal["policy", "simulator", "contexts"]
+    advice: Advice
+    text: str
+
+
+def verdict(
+    policy: Sequence[StepShift], simulator: Sequence[StepShift], contexts: Sequence[TwoSample]
+) -> list[Finding]:
+    """A finding per part, from bounds that hold for all turns of a part together."""
+    return [
+        _step("policy", policy, "the agent's messages", "those in the logs", "train", _TRAIN),
+        _step("simulator", simulator, "the user's messages", "what people said", "align", _ALIGN),
+        _led_to(contexts),
+    ]
+
+
+_TRAIN = (
+    "the logs' contexts are not those that it will meet: train on its own (calibrated), not on logged ones (static)"
+)
+_ALIGN = "align the user more before an agent is trained with it"
+
+
+def _step(
+    part: Literal["policy", "simulator"],
+    points: Sequence[StepShift],
+    whose: str,
+    against: str,
+    advice: Advice,
+    so: str,
+) -> Finding:
+    if not points:
+        return Finding(part, "cannot tell", f"Too few logged contexts to compare {whose} with {against} at any turn.")
+    shown: dict[int, float] = {}
+    for point in points:
+        if point.tv_low > 0:
+            shown[point.turn] = max(shown.get(point.turn, 0.0), point.tv_low)
+    if shown:
+        worst = max(shown, key=lambda turn: shown[turn])
+        text = (
+            f"In the same contexts {whose} differ from {against} at {_turns(sorted(shown))}: by a total variation of at "
+            f"least {shown[worst]:.2f} at turn {worst} (95%, all turns together). So {so}."
+        )
+        return Finding(part, advice, text)
+    sharpest, bluntest = (pick(point.detectable for point in points) for pick in (min, max))
+    if sharpest > BLUNT:
+        return Finding(
+            part, "cannot tell",
+            f"No difference between {whose} and {against} was found, but one below {sharpest:.2f} would not have been "
+            "seen: give more dialogues.",
+        )  # fmt: skip
+    reach = f"{sharpest:.2f}" if f"{sharpest:.2f}" == f"{bluntest:.2f}" else f"{sharpest:.2f} to {bluntest:.2f}"
+    return Finding(
+        part, "nothing found",
+        f"No difference between {whose} and {against} was found in the same contexts; a total variation of {reach}, by "
+        "turn, would have been seen in four samples of five.",
+    )  # fmt: skip
+
+
+def _led_to(points: Sequence[TwoSample]) -> Finding:
+    if not points:
+        return Finding("contexts", "cannot tell", "Too few dialogues to compare contexts at any turn.")
+    shown = [point for point in points if point.tv_low > 0]
+    if not shown:
+        return Finding(
+            "contexts", "nothing found",
+            "The contexts that agent and user lead to were not told from those of the logs at any turn.",
+        )  # fmt: skip
+    worst = max(shown, key=lambda point: point.tv_low)
+    return Finding(
+        "contexts", "collect",
+        f"At {_turns([point.turn for point in shown])} agent and user lead to contexts that the logs do not have, at turn "
+        f"{worst.turn} in at least {worst.tv_low:.0%} of the dialogues (95%, all turns together). Nobody can say from "
+        "these logs whether the user is like people there: collect dialogues of this agent with people at these turns, and "
+        "align on them.",
+    )  # fmt: skip
+
+
+def _turns(turns: Sequence[int]) -> str:
+    listed = ", ".join(map(str, turns))
+    return f"turn {listed}" if len(turns) == 1 else f"turns {listed}"
