@@ -212,6 +212,8 @@ def test_negotiate_runs_on_a_corpus_in_the_authors_format(tmp_path: Path) -> Non
     users = json.loads((cell / "users" / "result.json").read_text())
     assert users["people_heard"]["low"] > 1
     assert users["reply_shift"]["aligned user"]
+    shift = json.loads((cell / "shift" / "result.json").read_text())
+    assert set(shift["policy"]) == set(shift["simulator"]) == {"base", "static", "interactive", "calibrated", "oracle"}
 
 
 @pytest.mark.slow

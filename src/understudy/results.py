@@ -125,11 +125,20 @@ class ArmResult(Record):
 
 
 class ShiftResult(Record):
-    """Context shift between training and real users by arm, and `null` (real against real)."""
+    """Context shift by arm.
+
+    Attributes:
+        curves: contexts of training against those with the judging users, and `null` (theirs in two halves).
+        policy: the logs against the arm's agent with the judging users (T=1): what another agent than theirs leads to.
+        simulator: the agent with the aligned user against the same with the judging users (tuned decoding): what that user
+            leads to. Both are measured for every arm, whatever it was trained on; empty in results of earlier versions.
+    """
 
     family: str
     seed: int
     curves: dict[str, list[TwoSample]]
+    policy: dict[str, list[TwoSample]] = {}
+    simulator: dict[str, list[TwoSample]] = {}
 
 
 class HeldOutPerplexity(Record):

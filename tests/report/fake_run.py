@@ -131,7 +131,9 @@ def write_cell(
         arm: [_point(turn, 0.5 + (auc - 0.5) * (turn + 1) / 5 + 0.002 * seed) for turn in range(5)]
         for arm, auc in final.items()
     }
-    write_result(run, f"{cell}/shift", ShiftResult(family=family, seed=seed, curves=curves))
+    both = {arm: curves[arm] for arm in ("base", "calibrated")}
+    shift = ShiftResult(family=family, seed=seed, curves=curves, policy=both, simulator=both)
+    write_result(run, f"{cell}/shift", shift)
     write_result(run, f"{cell}/users", users_result(family, seed, judge_label))
     columns = [
         TranscriptColumn(

@@ -214,6 +214,7 @@ def test_the_stand_in_and_the_referee_are_named_as_what_they_are(
     assert words.count(STAND_IN_NOTE) >= 2
     assert "prompted stand-in (severity 1)†" in words
     page = Page(full[1]).words
+    assert "Where the shift comes from" in words
     referee_part = page[page.index("negotiate accuracy with") : page.index("How to read this page")]
     assert fake.REFEREE in referee_part
     assert "real users" not in referee_part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from understudy.results import (
 )
 from understudy.runs import MetricsLog, write_json
 from understudy.scheduler import StageContext
+from understudy.types import Dialogue
 
 GREEDY = 0.0
 _LAST_STEPS = 5
@@ -37,8 +39,8 @@ def judge_arm(
 ) -> None:
     """Tune the decoding on validation tasks with the arm's own training user, then judge with real users.
 
-    Writes `result.json`, the judged dialogues `real-<decoding>.jsonl`, and (where there is a training user)
-    `training.jsonl`.
+    Writes `result.json`, the judged dialogues `real-<decoding>.jsonl`, `aligned.jsonl` with the aligned user (tuned decoding;
+    not for sweeps), and (where there is a training user) `training.jsonl`.
 
     Args:
         training_user: label of the user met in training; None for arms that met none, which tune with the aligned user.
@@ -85,6 +87,8 @@ def judge_arm(
         others = meetings[: judge.tuning_dialogues]
         for label in (ALIGNED, UNSEEN, PROMPTED):
             held = hold(judging, agent, cell.user(label, context), others, tuned, width=width)
+            if label == ALIGNED:
+                write_dialogues(context.output / f"{ALIGNED}.jsonl", held.dialogues)
             table[user_words(label)] = score(held, tuned, cell.seed_of("score", arm, label))
     write_json(
         context.output / "result.json",
@@ -151,9 +155,7 @@ def show_transcripts(context: StageContext, cell: Cell, *, arms: dict[str, str],
     columns = {}
     for arm, stage in arms.items():
         folder = context.input(stage)
-        judged = ArmResult.from_json(json.loads((folder / "result.json").read_text()))
-        name = next(n for n in ("T=1", "tuned", "greedy") if judged.decoding[n].temperature == judged.tuned_temperature)
-        columns[arm] = read_dialogues(folder / f"real-{name.replace('=', '')}.jsonl")
+        columns[arm] = read_tuned(folder)
     by_task = {arm: {d.task.id: d for d in dialogues} for arm, dialogues in columns.items()}
     first = next(iter(columns.values()))
     shared = [d for d in first if all(d.task.id in found for found in by_task.values())]
@@ -170,3 +172,10 @@ def show_transcripts(context: StageContext, cell: Cell, *, arms: dict[str, str],
         ],
     )
     write_json(context.output / "result.json", result.to_json())
+
+
+def read_tuned(folder: Path) -> list[Dialogue]:
+    """The dialogues of a judgement with real users at tuned decoding; equal temperatures were judged once."""
+    judged = ArmResult.from_json(json.loads((folder / "result.json").read_text()))
+    name = next(n for n in ("T=1", "tuned", "greedy") if judged.decoding[n].temperature == judged.tuned_temperature)
+    return read_dialogues(folder / f"real-{name.replace('=', '')}.jsonl")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import cast
 
 from understudy.evaluate.judge import appointments, hold
@@ -19,6 +20,7 @@ from understudy.pipeline.cell import (
     Cell,
     user_words,
 )
+from understudy.pipeline.judging import read_tuned
 from understudy.pipeline.language import people_heard
 from understudy.realism.coherence import coherence_table
 from understudy.realism.perplexity import held_out_perplexity, reply_log_probs
@@ -33,19 +35,23 @@ from understudy.types import Dialogue, Role
 
 
 def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) -> None:
-    """Per turn, how well a classifier tells an arm's training contexts from its contexts with real users.
+    """Per turn, how well a classifier tells apart what an arm was trained on and what it meets; and the two sources of that.
 
     Args:
         arms: stage of the judgement by arm. The static arm's training contexts are the logs.
     """
     judge, seed = cell.config.judge, cell.seed_of("shift")
     logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")[: judge.shift_dialogues]
-    curves = {}
+    compare = partial(shift_curve, seed=seed, min_alive=judge.shift_min_alive)
+    curves, policy, simulator = {}, {}, {}
     null = None
     for i, (arm, stage) in enumerate(arms.items()):
-        real = read_dialogues(context.input(stage) / "real-T1.jsonl")
-        met = logs if arm in ("static", *LOG_ARMS) else read_dialogues(context.input(stage) / "training.jsonl")
-        curves[arm] = shift_curve(met, real, seed=seed, min_alive=judge.shift_min_alive)
+        folder = context.input(stage)
+        real = read_dialogues(folder / "real-T1.jsonl")
+        policy[arm] = compare(logs, real)
+        simulator[arm] = compare(read_dialogues(folder / f"{ALIGNED}.jsonl"), read_tuned(folder))
+        met_logs = arm in ("static", *LOG_ARMS)
+        curves[arm] = policy[arm] if met_logs else compare(read_dialogues(folder / "training.jsonl"), real)
         if null is None or arm == "calibrated":
             null = null_curve(real, seed=seed, min_alive=judge.shift_min_alive)
         context.progress(i + 1, len(arms))
@@ -53,6 +59,8 @@ def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) ->
         family=cell.family_name,
         seed=cell.seed,
         curves={**curves, "null": null or []},
+        policy=policy,
+        simulator=simulator,
     )
     write_json(context.output / "result.json", result.to_json())
 

@@ -131,9 +131,32 @@ def late_rises(curves: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Est
 
 def shift_curves(cells: Sequence[CellData]) -> dict[str, dict[int, Estimate]]:
     """AUC by turn and arm, at the turns that every measured seed of the arm has; `null` last."""
-    measured = [cell.shift.curves for cell in cells if cell.shift is not None]
-    seeds = [{arm: {p.turn: (p.auc, p.low, p.high) for p in c} for arm, c in curves.items()} for curves in measured]
-    return dict(sorted(_by_turn(seeds).items(), key=lambda item: item[0] == "null"))
+    return dict(sorted(_curves(cells, "curves").items(), key=lambda item: item[0] == "null"))
+
+
+@dataclass(frozen=True)
+class ShiftSource:
+    """One of the two sources of an arm's shift, at the last turn at which it was measured."""
+
+    turn: int
+    auc: Estimate
+
+
+def shift_sources(cells: Sequence[CellData]) -> dict[str, tuple[ShiftSource | None, ShiftSource | None]]:
+    """By arm, what its policy and what the aligned user lead to; empty for results of earlier versions."""
+    policy, simulator = _curves(cells, "policy"), _curves(cells, "simulator")
+    return {arm: (_last(policy.get(arm)), _last(simulator.get(arm))) for arm in {**policy, **simulator}}
+
+
+def _last(points: Mapping[int, Estimate] | None) -> ShiftSource | None:
+    return ShiftSource(max(points), points[max(points)]) if points else None
+
+
+def _curves(cells: Sequence[CellData], part: str) -> dict[str, dict[int, Estimate]]:
+    measured = [getattr(cell.shift, part) for cell in cells if cell.shift is not None]
+    return _by_turn(
+        [{arm: {p.turn: (p.auc, p.low, p.high) for p in c} for arm, c in curves.items()} for curves in measured]
+    )
 
 
 def reply_shifts(cells: Sequence[CellData]) -> dict[str, dict[int, Estimate]]:

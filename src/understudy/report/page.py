@@ -10,6 +10,7 @@ from pathlib import Path
 from understudy.report import findings, palette, words
 from understudy.report.estimate import Estimate
 from understudy.report.measured import (
+    ShiftSource,
     UsersTable,
     agent_user_table,
     late_rises,
@@ -18,6 +19,7 @@ from understudy.report.measured import (
     people_heard,
     severity_points,
     shift_curves,
+    shift_sources,
     users_table,
 )
 from understudy.report.plots.arms import ended_plot, promised_plot
@@ -44,6 +46,7 @@ class Section:
     shift: dict[str, dict[int, Estimate]] = field(default_factory=dict)
     rises: dict[str, Estimate] = field(default_factory=dict)
     people_heard: Estimate | None = None
+    sources: dict[str, tuple[ShiftSource | None, ShiftSource | None]] = field(default_factory=dict)
 
     @property
     def last_turn(self) -> int | None:
@@ -130,6 +133,7 @@ def _section(data: RunData, summary: FamilySummary, prefix: str) -> Section:
         shift=shift,
         rises=late_rises(curves),
         people_heard=people_heard(cells),
+        sources=shift_sources(cells),
     )
 
 
