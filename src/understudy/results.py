@@ -104,6 +104,8 @@ class ArmResult(Record):
         log_size: dialogues that the aligned user was fitted on, in the sweep over log sizes.
         judge_label: who judged, in words.
         language: where a referee judged.
+        from_base: total variation from the base agent by turn, of whole `messages` and of the next of their `tokens`, in the
+            agent's own contexts with the judging users (T=1): `eps_t` against the base, which stands for the logs' agent.
     """
 
     family: str
@@ -122,6 +124,7 @@ class ArmResult(Record):
     severity: float | None = None
     log_size: int | None = None
     language: Language | None = None
+    from_base: dict[str, list[MessageShift]] = {}
 
 
 class ShiftResult(Record):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from understudy.evaluate.judge import appointments, hold, score, tune_temperature
 from understudy.logs.read import read_dialogues, write_dialogues
+from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import ALIGNED, LOG_ARMS, POPULATION, PROMPTED, UNSEEN, Cell, user_words
 from understudy.pipeline.language import agent_language
 from understudy.results import (
@@ -21,6 +23,8 @@ from understudy.results import (
 )
 from understudy.runs import MetricsLog, write_json
 from understudy.scheduler import StageContext
+from understudy.shift.likelihood import MessageShift
+from understudy.shift.tokens import model_shift
 from understudy.types import Dialogue
 
 GREEDY = 0.0
@@ -105,12 +109,20 @@ def judge_arm(
             agent_x_user=table,
             severity=severity if training_user == PROMPTED else None,
             log_size=log_size,
+            from_base={} if arm == "base" else _from_base(context, cell, agent_stage, spoken[1.0]),
             language=None if cell.known else agent_language(context, cell, agent_stage, decoding, spoken),
             judge_label=user_words(cell.people),
             reward_name=judging.reward_name,
             reward_max=judging.reward_max,
         ).to_json(),
     )
+
+
+def _from_base(
+    context: StageContext, cell: Cell, agent_stage: str, dialogues: Sequence[Dialogue]
+) -> dict[str, list[MessageShift]]:
+    agent, base = (load_chat_model(context.input(stage) / "model") for stage in (agent_stage, cell.stage("base")))
+    return model_shift(agent, base, "agent", dialogues)._asdict()
 
 
 def _report(context: StageContext, total: int, decoding: str, done: int) -> None:

@@ -143,7 +143,7 @@ def _train(cell: Cell, name: str, arm: str, user: str | None, label: str, severi
 
 
 def _judge(cell: Cell, name: str, arm: str, agent_stage: str, user: str | None, label: str, **kwargs: object) -> Stage:
-    needs = [cell.stage("logs"), agent_stage, *user_stages(cell)]
+    needs = [cell.stage("logs"), cell.stage("base"), agent_stage, *user_stages(cell)]
     if user is not None and (stage := cell.user_stage(user)) is not None:
         needs.append(stage)
     return _stage(

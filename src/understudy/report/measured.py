@@ -148,6 +148,21 @@ def shift_sources(cells: Sequence[CellData]) -> dict[str, tuple[ShiftSource | No
     return {arm: (_last(policy.get(arm)), _last(simulator.get(arm))) for arm in {**policy, **simulator}}
 
 
+def from_base(cells: Sequence[CellData]) -> dict[str, dict[str, Estimate]]:
+    """By arm, total variation from the base per message and per token, averaged over all messages; over seeds."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for cell in cells:
+        for arm, result in cell.arms.items():
+            for unit, points in result.from_base.items():
+                if alive := sum(p.alive for p in points):
+                    mean = sum(p.tv * p.dialogues for p in points) / alive
+                    found.setdefault(arm, {}).setdefault(unit, []).append(mean)
+    return {
+        arm: {unit: e for unit, means in units.items() if (e := over_seeds(means)) is not None}
+        for arm, units in found.items()
+    }
+
+
 def _last(points: Mapping[int, Estimate] | None) -> ShiftSource | None:
     return ShiftSource(max(points), points[max(points)]) if points else None
 

@@ -13,6 +13,7 @@ from understudy.report.measured import (
     ShiftSource,
     UsersTable,
     agent_user_table,
+    from_base,
     late_rises,
     learning_curves,
     log_size_points,
@@ -46,6 +47,7 @@ class Section:
     shift: dict[str, dict[int, Estimate]] = field(default_factory=dict)
     rises: dict[str, Estimate] = field(default_factory=dict)
     people_heard: Estimate | None = None
+    from_base: dict[str, dict[str, Estimate]] = field(default_factory=dict)
     sources: dict[str, tuple[ShiftSource | None, ShiftSource | None]] = field(default_factory=dict)
 
     @property
@@ -134,6 +136,7 @@ def _section(data: RunData, summary: FamilySummary, prefix: str) -> Section:
         rises=late_rises(curves),
         people_heard=people_heard(cells),
         sources=shift_sources(cells),
+        from_base=from_base(cells),
     )
 
 

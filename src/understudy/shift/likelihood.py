@@ -93,9 +93,30 @@ def message_shift_by_turn(
     Raises:
         ValueError: if the two do not hold the same numbers of messages.
     """
+    return shift_by_turn(_distances(log_p, log_q), min_alive=min_alive)
+
+
+def message_shift_values(log_p: Sequence[Sequence[float]], log_q: Sequence[Sequence[float]]) -> Values:
+    """[turns, D] what each dialogue gives to the mean at each turn, 0 where it has ended; see `message_shift_by_turn`."""
+    return _by_turn(_distances(log_p, log_q))
+
+
+def _distances(log_p: Sequence[Sequence[float]], log_q: Sequence[Sequence[float]]) -> list[list[float]]:
+    return [
+        [message_total_variation(p, q) for p, q in zip(of_p, of_q, strict=True)]
+        for of_p, of_q in zip(log_p, log_q, strict=True)
+    ]
+
+
+def shift_by_turn(distances: Sequence[Sequence[float]], *, min_alive: int = 30) -> list[MessageShift]:
+    """The mean of a figure in [0, 1] by turn, as `message_shift_by_turn` takes it.
+
+    Args:
+        distances: by dialogue and message.
+    """
     points = []
-    for turn, values in enumerate(message_shift_values(log_p, log_q)):
-        alive = sum(len(messages) > turn for messages in log_p)
+    for turn, values in enumerate(_by_turn(distances)):
+        alive = sum(len(messages) > turn for messages in distances)
         if alive < min_alive:
             break
         found = bounded_interval(values)
@@ -103,12 +124,11 @@ def message_shift_by_turn(
     return points
 
 
-def message_shift_values(log_p: Sequence[Sequence[float]], log_q: Sequence[Sequence[float]]) -> Values:
-    """[turns, D] what each dialogue gives to the mean at each turn, 0 where it has ended; see `message_shift_by_turn`."""
-    values = np.zeros((max(map(len, log_p), default=0), len(log_p)))
-    for dialogue, (of_p, of_q) in enumerate(zip(log_p, log_q, strict=True)):
-        for turn, (p, q) in enumerate(zip(of_p, of_q, strict=True)):
-            values[turn, dialogue] = message_total_variation(p, q)
+def _by_turn(distances: Sequence[Sequence[float]]) -> Values:
+    """[turns, D], 0 where a dialogue has ended."""
+    values = np.zeros((max(map(len, distances), default=0), len(distances)))
+    for dialogue, of_dialogue in enumerate(distances):
+        values[: len(of_dialogue), dialogue] = of_dialogue
     return values
 
 

@@ -1,0 +1,72 @@
+"""How far two language models of one side are apart, by message and by token, in the first one's own dialogues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from understudy.align.sft import examples_of
+from understudy.errors import ModelError
+from understudy.models.chat import ChatFormat
+from understudy.models.likelihood import batches_by_length, token_logprobs_and_distance
+from understudy.models.load import ChatModel
+from understudy.models.precision import default_device
+from understudy.shift.likelihood import MessageShift, message_shift_by_turn, shift_by_turn
+from understudy.types import Dialogue, Role
+
+_BATCH_TOKENS = 4096
+
+
+class ModelShift(NamedTuple):
+    """Total variation between two models by turn.
+
+    Attributes:
+        messages: of whole messages, from their likelihoods; near 1 long before anything that matters differs.
+        tokens: of the next token, exactly, averaged over the tokens of each message; a message's is at most their sum.
+    """
+
+    messages: list[MessageShift]
+    tokens: list[MessageShift]
+
+
+def model_shift(
+    p: ChatModel, q: ChatModel, side: Role, dialogues: Sequence[Dialogue], *, min_alive: int = 30
+) -> ModelShift:
+    """`eps_t` of a policy P against Q (for users `delta_t`), averaged over P's own contexts, both sampled at temperature 1.
+
+    The words are taken as the tokenizer writes them. Dialogues longer than either context are left out.
+
+    Args:
+        dialogues: held by P.
+
+    Raises:
+        ModelError: if the models do not share their tokens and format.
+    """
+    chat = ChatFormat.of(p, side)
+    if (
+        p.tokenizer.get_vocab() != q.tokenizer.get_vocab()
+        or chat.restate_prompt != ChatFormat.of(q, side).restate_prompt
+    ):
+        raise ModelError(
+            "two models with different tokens or formats cannot be compared token by token",
+            where="shift",
+            fix="compare models that were trained from the same start",
+        )
+    device = default_device()
+    models = [model.model.to(device).eval() for model in (p, q)]
+    limit = min(model.config.max_position_embeddings for model in models)
+    examples = [e for e in examples_of(dialogues, chat) if len(e.ids) <= limit]
+    found: list[tuple[list[float], list[float], list[float]]] = [([], [], [])] * len(examples)
+    with torch.no_grad():
+        for batch in batches_by_length(examples, _BATCH_TOKENS, p.tokenizer.pad_token_id, device):
+            figures = [f.cpu().numpy() for f in token_logprobs_and_distance(models[0], models[1], batch.ids)]
+            for row, place in enumerate(batch.indices):
+                example = examples[place]
+                log_p, log_q, distance = (example.per_message(figure[row]) for figure in figures)
+                tokens = example.per_message(np.ones(len(example.mask)))
+                found[place] = log_p, log_q, [d / n for d, n in zip(distance, tokens, strict=True)]
+    by_message = message_shift_by_turn([f[0] for f in found], [f[1] for f in found], min_alive=min_alive)
+    return ModelShift(by_message, shift_by_turn([f[2] for f in found], min_alive=min_alive))
