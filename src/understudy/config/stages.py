@@ -174,9 +174,9 @@ class ResidualConfig(StageConfig):
 class RefereeConfig(StageConfig):
     """The ensemble of user models that stands for people where nobody can be asked."""
 
-    candidates: Annotated[int, Field(ge=1, le=64)] = 4
+    candidates: Annotated[int, Field(ge=1, le=64)] = 3
     """User models fitted on dialogues that nobody else sees, each from another seed, 1 to 64."""
-    members: Annotated[int, Field(ge=1, le=64)] = 3
+    members: Annotated[int, Field(ge=1, le=64)] = 2
     """How many of them judge, those with the highest held-out likelihood, 1 to `candidates`."""
 
     @model_validator(mode="after")
