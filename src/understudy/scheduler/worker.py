@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -106,10 +107,8 @@ def _run(stage: Stage, run: Path, connection: Connection) -> Report:
 def _give_back_memory() -> None:
     """What a stage has freed, the C library keeps; over many stages of many sizes that comes to gigabytes."""
     gc.collect()
-    try:
+    with contextlib.suppress(OSError, AttributeError):  # another system, or another C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-    except (OSError, AttributeError):  # another system, or another C library
-        pass
 
 
 def _travels(error: UnderstudyError) -> bool:
