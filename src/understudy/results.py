@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from understudy.realism.coherence import CoherenceRow
-from understudy.shift.likelihood import ContextShift, MessageShift
+from understudy.shift.likelihood import TurnShift
 from understudy.shift.steps import StepShift
 from understudy.shift.telling import Telling, TellingContext
 from understudy.shift.two_sample import TwoSample
@@ -124,7 +124,7 @@ class ArmResult(Record):
     severity: float | None = None
     log_size: int | None = None
     language: Language | None = None
-    from_base: dict[str, list[MessageShift]] = {}
+    from_base: dict[str, list[TurnShift]] = {}
 
 
 class ShiftResult(Record):
@@ -165,7 +165,7 @@ class UsersResult(Record):
     coherence: dict[str, list[CoherenceRow]]
     style: dict[str, dict[str, Figure]]
     perplexity: dict[str, HeldOutPerplexity]
-    reply_shift: dict[str, list[MessageShift]] = {}
+    reply_shift: dict[str, list[TurnShift]] = {}
     people_heard: Figure | None = None
 
 
@@ -255,8 +255,8 @@ class KnownUsers(Record):
     reward_max: float
     null: list[StepShift]
     contexts: list[TwoSample]
-    delta: list[MessageShift]
-    context_shift: list[ContextShift]
+    delta: list[TurnShift]
+    context_shift: list[TurnShift]
     bound: float | None
 
 

@@ -23,7 +23,7 @@ from understudy.results import (
     UsersResult,
 )
 from understudy.runs import MetricsLog, write_json
-from understudy.shift.likelihood import MessageShift
+from understudy.shift.likelihood import TurnShift
 from understudy.shift.two_sample import TwoSample
 
 PEOPLE, REFEREE = "real users (population)", "referee (models of people)"
@@ -179,7 +179,7 @@ def users_result(family: str, seed: int, people: str = PEOPLE) -> UsersResult:
             for user, (k, n) in rates.items()
         },
         style={user: {"words per message": Figure(mean=6.5, low=6.0, high=7.0)} for user in rates},
-        reply_shift={ALIGNED: [MessageShift(0, 0.5, 0.45, 0.55, 300, 300), MessageShift(1, 0.3, 0.25, 0.35, 300, 150)]},
+        reply_shift={ALIGNED: [TurnShift(0, 0.5, 0.45, 0.55, 300, 300), TurnShift(1, 0.3, 0.25, 0.35, 300, 150)]},
         perplexity={ALIGNED: HeldOutPerplexity(per_token=2.9, tokens=4000, bits_per_character=0.9)},
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ from understudy.results import (
 )
 from understudy.runs import MetricsLog, write_json
 from understudy.scheduler import StageContext
-from understudy.shift.likelihood import MessageShift
+from understudy.shift.likelihood import TurnShift
 from understudy.shift.tokens import model_shift
 from understudy.types import Dialogue
 
@@ -120,7 +120,7 @@ def judge_arm(
 
 def _from_base(
     context: StageContext, cell: Cell, agent_stage: str, dialogues: Sequence[Dialogue]
-) -> dict[str, list[MessageShift]]:
+) -> dict[str, list[TurnShift]]:
     agent, base = (load_chat_model(context.input(stage) / "model") for stage in (agent_stage, cell.stage("base")))
     return model_shift(agent, base, "agent", dialogues)._asdict()
 

@@ -28,7 +28,7 @@ from understudy.realism.style import style_figures
 from understudy.results import Figure, HeldOutPerplexity, ShiftResult, UsersResult
 from understudy.runs import write_json
 from understudy.scheduler import StageContext
-from understudy.shift.likelihood import MessageShift, message_shift_by_turn
+from understudy.shift.likelihood import TurnShift, message_shift_by_turn
 from understudy.shift.two_sample import null_curve, shift_curve
 from understudy.tasks.base import KnownUserFamily
 from understudy.types import Dialogue, Role
@@ -110,7 +110,7 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
 
 def _reply_shift(
     context: StageContext, cell: Cell, labels: Sequence[str], with_people: Sequence[Dialogue]
-) -> dict[str, list[MessageShift]]:
+) -> dict[str, list[TurnShift]]:
     """By user, in the contexts of the judging users with the base agent; one that weighs candidates has no likelihood."""
     people: Sequence[list[float] | None]
     if cell.known:

@@ -10,7 +10,7 @@ import numpy as np
 from understudy.report.estimate import Estimate, of_scores, over_seeds
 from understudy.report.read import CellData
 from understudy.results import ArmResult, Score
-from understudy.shift.likelihood import MessageShift
+from understudy.shift.likelihood import TurnShift
 from understudy.stats import binomial_interval, late_rise
 
 
@@ -181,7 +181,7 @@ def reply_shifts(cells: Sequence[CellData]) -> dict[str, dict[int, Estimate]]:
     return _by_turn(seeds)
 
 
-def _among_alive(point: MessageShift) -> tuple[float, float, float]:
+def _among_alive(point: TurnShift) -> tuple[float, float, float]:
     scale = point.dialogues / point.alive
     return scale * point.tv, scale * point.low, scale * point.high
 

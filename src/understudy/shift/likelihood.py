@@ -23,38 +23,20 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class MessageShift:
-    """Total variation between two speakers of one side at one turn, averaged over the first one's own contexts.
+class TurnShift:
+    """Total variation between two speakers of one side at one turn: of their messages there, or of what they led to.
 
-    A whole message can be worded in many ways, so that this is near 1 long before anything that matters differs: read it beside
-    the coherence table, and compare speakers with it rather than with 0.
+    Of a whole message it is averaged over the first speaker's own contexts. It can be worded in many ways, so that this is near
+    1 long before anything that matters differs: read it beside the coherence table, and compare speakers with it rather than
+    with 0.
 
     Attributes:
-        turn: of users: 0 is the opening, t the reply to the agent's message t - 1 (`delta` of
-            `understudy.shift.exact.user_shift`); of agents: their message number t (`eps_t`).
-        tv: mean over all dialogues, the ended ones counting 0, in [0, 1].
+        turn: of users' messages: 0 is the opening, t the reply to the agent's message t - 1 (`delta` of
+            `understudy.shift.exact.user_shift`); of agents' messages (`eps_t`) and of contexts (`Delta_t`): the agent's turn t.
+        tv: in [0, 1]. A message that an ended dialogue does not have counts 0; of contexts, an ended one keeps all that was
+            said in it.
         low: lower end of its 95% interval over dialogues.
         high: upper end.
-        dialogues: all of them.
-        alive: those that have a message at this turn.
-    """
-
-    turn: int
-    tv: float
-    low: float
-    high: float
-    dialogues: int
-    alive: int
-
-
-@dataclass(frozen=True, slots=True)
-class ContextShift:
-    """Total variation `Delta_t` between the contexts that two speakers of one side lead to with the same other side.
-
-    Attributes:
-        turn: of the agent, counted from 0; ended dialogues stay in a state of their own, with all that was said in them.
-        tv: in [0, 1].
-        low, high: its 95% interval over dialogues.
         dialogues: of the first speaker.
         alive: those that have not ended at this turn.
     """
@@ -83,7 +65,7 @@ def message_total_variation(log_p: float, log_q: float) -> float:
 
 def message_shift_by_turn(
     log_p: Sequence[Sequence[float]], log_q: Sequence[Sequence[float]], *, min_alive: int = 30
-) -> list[MessageShift]:
+) -> list[TurnShift]:
     """One point per turn up to the last one that `min_alive` dialogues reach.
 
     Args:
@@ -108,7 +90,7 @@ def _distances(log_p: Sequence[Sequence[float]], log_q: Sequence[Sequence[float]
     ]
 
 
-def shift_by_turn(distances: Sequence[Sequence[float]], *, min_alive: int = 30) -> list[MessageShift]:
+def shift_by_turn(distances: Sequence[Sequence[float]], *, min_alive: int = 30) -> list[TurnShift]:
     """The mean of a figure in [0, 1] by turn, as `message_shift_by_turn` takes it.
 
     Args:
@@ -120,7 +102,7 @@ def shift_by_turn(distances: Sequence[Sequence[float]], *, min_alive: int = 30) 
         if alive < min_alive:
             break
         found = bounded_interval(values)
-        points.append(MessageShift(turn, found.mean, found.low, found.high, found.n, alive))
+        points.append(TurnShift(turn, found.mean, found.low, found.high, found.n, alive))
     return points
 
 
@@ -139,7 +121,7 @@ def context_shift_by_turn(
     log_q: Sequence[Sequence[float]],
     *,
     min_alive: int = 30,
-) -> list[ContextShift]:
+) -> list[TurnShift]:
     """One point per turn of the agent up to the last one that `min_alive` dialogues reach.
 
     The other side's messages have the same likelihood in both processes, and cancel.
@@ -159,7 +141,7 @@ def context_shift_by_turn(
         if alive_at[turn] < min_alive:
             break
         found = bounded_interval(values)
-        points.append(ContextShift(turn, found.mean, found.low, found.high, found.n, alive_at[turn]))
+        points.append(TurnShift(turn, found.mean, found.low, found.high, found.n, alive_at[turn]))
     return points
 
 

@@ -14,7 +14,7 @@ from understudy.models.chat import ChatFormat
 from understudy.models.likelihood import batches_by_length, token_logprobs_and_distance
 from understudy.models.load import ChatModel
 from understudy.models.precision import default_device
-from understudy.shift.likelihood import MessageShift, message_shift_by_turn, shift_by_turn
+from understudy.shift.likelihood import TurnShift, message_shift_by_turn, shift_by_turn
 from understudy.types import Dialogue, Role
 
 _BATCH_TOKENS = 4096
@@ -28,8 +28,8 @@ class ModelShift(NamedTuple):
         tokens: of the next token, exactly, averaged over the tokens of each message; a message's is at most their sum.
     """
 
-    messages: list[MessageShift]
-    tokens: list[MessageShift]
+    messages: list[TurnShift]
+    tokens: list[TurnShift]
 
 
 def model_shift(
