@@ -45,7 +45,7 @@ Progress = Callable[[str, int, int], None]
 MIN_PAIRS = 100
 """A turn is measured where this many dialogues reach it."""
 _EXAMPLES = 3
-_LIKELIHOODS = 300
+_LIKELIHOODS = 100
 """Dialogues whose replies are given a likelihood: a programme's takes tens of milliseconds per dialogue."""
 
 
