@@ -20,6 +20,7 @@ def decoding_attention(
     attention_mask: torch.Tensor,
     scaling: float | None = None,
     dropout: float = 0.0,
+    softcap: float | None = None,
     **kwargs: object,
 ) -> tuple[torch.Tensor, None]:
     """Masked attention with grouped keys, computed in the dtype of the cache.
@@ -29,6 +30,7 @@ def decoding_attention(
         key: [B, kv_heads, T, d] from the cache.
         value: [B, kv_heads, T, d].
         attention_mask: [B, 1, n, T], true where attended.
+        softcap: scores are kept within this by a tanh (Gemma 2, arXiv 2408.00118).
 
     Returns:
         [B, n, heads, d] in the dtype of the query, and no weights.
@@ -36,11 +38,14 @@ def decoding_attention(
     batch, heads, n, d = query.shape
     scale = scaling if scaling is not None else d**-0.5
     q = query.to(key.dtype)
-    if n == 1:
-        grouped = q.view(batch, key.shape[1], heads // key.shape[1], d)
-        scores = (grouped @ key.transpose(-1, -2)) * scale
-        scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
-        out = (scores.softmax(-1) @ value).view(batch, heads, 1, d)
+    if n == 1 or softcap is not None:
+        groups = heads // key.shape[1]
+        scores = (q.reshape(batch, -1, groups * n, d) @ key.transpose(-1, -2)) * scale
+        if softcap is not None:
+            scores = softcap * torch.tanh(scores / softcap)
+        allowed = attention_mask if n == 1 else attention_mask.repeat(1, 1, groups, 1)
+        scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
+        out = (scores.softmax(-1) @ value).view(batch, heads, n, d)
     else:
         out = scaled_dot_product_attention(
             q, key, value, attn_mask=attention_mask, scale=scale, enable_gqa=heads != key.shape[1]

@@ -12,8 +12,8 @@ class RaggedCache(Cache):
     """A cache whose rows have different lengths: row b writes the keys of its token at position p into column p + 1.
 
     Column 0 takes what padding writes, so that a chunk can be padded on the left and no row disturbs its own history.
-    Works with any causal LM of transformers that takes `position_ids`, a four-dimensional mask and a `Cache`; models
-    with sliding-window or recurrent layers are not supported.
+    Works with any causal LM of transformers that takes `position_ids`, a four-dimensional mask and a `Cache`. Layers that
+    look back over a window alone keep the whole dialogue too, and are told by their mask how far to look.
     """
 
     def __init__(self, keys: list[torch.Tensor], values: list[torch.Tensor]) -> None:
@@ -72,6 +72,11 @@ class RaggedCache(Cache):
         own = self._columns[:, None, :, None]
         # Padding attends to its own column alone: attending to nothing would write NaN there.
         return (columns <= own) & ((columns > 0) | (own == 0))
+
+    def within(self, mask: torch.Tensor, window: int) -> torch.Tensor:
+        """The mask of `place` for layers that attend to the last `window` tokens alone, each token's own included."""
+        columns = torch.arange(self._width, device=mask.device)[None, None, None, :]
+        return mask & (columns > self._columns[:, None, :, None] - window)
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: object, **kwargs: object

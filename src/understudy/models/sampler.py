@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
+from understudy.errors import ModelError
 from understudy.models.attention import DECODING_ATTENTION
 from understudy.models.cache import RaggedCache
 from understudy.models.precision import cache_dtype, default_device, sampling_dtype
 
+FULL, SLIDING = "full_attention", "sliding_attention"
+"""What transformers calls layers that attend to everything before, and to the last tokens alone."""
 _PADDING = 1.3
 """Rows are fed together up to this ratio of longest to shortest chunk."""
 _SMALLEST_GROUP = 32
@@ -47,6 +50,7 @@ class Sampler:
         self.model = copy.deepcopy(model).to(device=self.device, dtype=dtype).eval().requires_grad_(False)
         self.max_length = max_length
         self.model.set_attn_implementation(DECODING_ATTENTION)
+        self.layers = layer_kinds(model.config)
         self.cache = RaggedCache.empty(self.model.config, width, max_length, cache_dtype(), self.device)
         self.held = np.zeros(width, dtype=np.int64)
 
@@ -181,15 +185,38 @@ class Sampler:
     ) -> torch.Tensor:
         """Logits after the last token of each row (of `rows` of the cache; None for all), [B, V] in fp32."""
         at = torch.as_tensor(positions, device=self.device)
+        everything = work.place(at, rows)
+        masks = {
+            kind: everything if window is None else work.within(everything, window)
+            for kind, window in self.layers.items()
+        }
         logits: torch.Tensor = self.model(
             input_ids=torch.as_tensor(tokens, device=self.device),
-            attention_mask=work.place(at, rows),
+            # Models whose layers are of several kinds take a mask for each.
+            attention_mask=masks if len(masks) > 1 else next(iter(masks.values())),
             position_ids=at.clamp(min=0),
             past_key_values=work,
             use_cache=True,
             logits_to_keep=1,
         ).logits
         return logits[:, -1].float()
+
+
+def layer_kinds(config: PreTrainedConfig) -> dict[str, int | None]:
+    """The kinds of attention in a model's layers, and how many tokens back each looks; None for all.
+
+    Raises:
+        ModelError: if a layer is of a kind whose state is no cache of keys and values (recurrent, chunked, ..).
+    """
+    window = getattr(config, "sliding_window", None)
+    kinds = set(getattr(config, "layer_types", None) or [SLIDING if window else FULL])
+    if unknown := kinds - {FULL, SLIDING}:
+        raise ModelError(
+            f"has layers of the kind {', '.join(sorted(unknown))}, which the sampler cannot keep over turns",
+            where=str(config.name_or_path or config.model_type),
+            fix=f"use a model whose layers are {FULL} or {SLIDING}",
+        )
+    return {kind: window if kind == SLIDING else None for kind in sorted(kinds)}
 
 
 def _choose(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,79 @@
+"""The sampler on small random models of real architectures: what it says has the likelihood that one forward pass gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
+from transformers.models.gemma.configuration_gemma import GemmaConfig
+from transformers.models.gemma2.configuration_gemma2 import Gemma2Config
+from transformers.models.gemma3.configuration_gemma3 import Gemma3TextConfig
+from transformers.models.mistral.configuration_mistral import MistralConfig
+from transformers.models.phi3.configuration_phi3 import Phi3Config
+from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
+from transformers.models.qwen3.configuration_qwen3 import Qwen3Config
+
+from understudy.errors import ModelError
+from understudy.models.sampler import Sampler, layer_kinds
+
+SHAPE: dict[str, Any] = {
+    "vocab_size": 200, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 256, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2,
+}  # fmt: skip
+CONFIGS = {
+    "llama": LlamaConfig(**SHAPE),
+    "qwen2": Qwen2Config(**SHAPE),
+    "qwen3": Qwen3Config(**SHAPE, head_dim=8),
+    "mistral": MistralConfig(**SHAPE, sliding_window=None),
+    "mistral, window": MistralConfig(**SHAPE, sliding_window=16),
+    "gemma": GemmaConfig(**SHAPE, head_dim=8),
+    "gemma2, window and softcap": Gemma2Config(**SHAPE, head_dim=8, sliding_window=16),
+    "gemma3, window": Gemma3TextConfig(**SHAPE, head_dim=8, sliding_window=16),
+    "phi3": Phi3Config(**SHAPE),
+}
+
+
+def random_model(name: str) -> PreTrainedModel:
+    torch.manual_seed(0)
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(CONFIGS[name]).float().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(3)  # else everything is about equally likely, and a wrong mask changes little
+    return model
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_two_turns_have_the_likelihood_of_one_forward_pass(name: str) -> None:
+    model = random_model(name)
+    sampler = Sampler(model, 4, 200)
+    rng = np.random.default_rng(0)
+
+    def some(*lengths: int) -> list[list[int]]:
+        return [rng.integers(3, 200, size=n).tolist() for n in lengths]
+
+    # Dialogues of different lengths, most of them longer than the window.
+    first, answer = some(5, 30, 12, 50), some(7, 3, 9, 4)
+    places = [0, 1, 2, 3]
+    said = [m[0].ids for m in sampler.sample(places, first, rng.random((4, 1, 20)), stops=[1], temperature=1.0)]
+    heard = [a + b for a, b in zip(said, answer, strict=True)]
+    found = sampler.sample(places, heard, rng.random((4, 1, 20)), stops=[1], temperature=1.0)
+    for before, new, (sampled,) in zip(first, heard, found, strict=True):
+        ids = torch.tensor([before + new + sampled.ids])
+        with torch.no_grad():
+            logp = torch.log_softmax(model(ids).logits[0].float(), -1)
+        start = len(before) + len(new)
+        expected = [float(logp[start + i - 1, token]) for i, token in enumerate(sampled.ids)]
+        assert sampled.logprobs == pytest.approx(
+            expected, abs=0.03
+        )  # rounding of bf16, where the machine is fast in it
+
+
+def test_layers_without_a_cache_of_keys_are_refused() -> None:
+    config = Qwen3Config(**SHAPE)
+    config.layer_types = ["linear_attention", "full_attention"]
+    with pytest.raises(ModelError, match="linear_attention"):
+        layer_kinds(config)
