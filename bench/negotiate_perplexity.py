@@ -106,7 +106,7 @@ def scored(model: ChatModel, dialogues: Sequence[Dialogue]) -> tuple[float, int,
     examples = []
     for dialogue in dialogues:
         ids, _ = chat.dialogue(dialogue.task.user_prompt, dialogue.messages)
-        said = len(chat.start(dialogue.task.user_prompt))
+        said = len(chat.start(dialogue.task.user_prompt, own_opens=dialogue.task.opener == "user"))
         examples.append(Example(ids, [place >= said and token not in roles for place, token in enumerate(ids)]))
     nll = 0.0
     with torch.no_grad():

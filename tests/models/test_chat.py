@@ -36,7 +36,7 @@ def test_expected_loss_mask_of_the_user_has_roles_reversed_and_a_learned_end(tin
         ("<|system|>", False), ("you", False), ("want", False), ("red", False), ("<|eot|>", False),
         ("<|assistant|>", False), ("i", True), ("want", True), ("red", True), ("please", True), ("<|eot|>", True),
         ("<|user|>", False), ("which", False), ("colour", False), ("?", False), ("<|eot|>", False),
-        ("<|assistant|>", False), ("<|end|>", True), ("red", True), ("<|eot|>", True),
+        ("<|assistant|>", False), ("<|leaves|>", True), ("red", True), ("<|eot|>", True),
     ]  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_a_restated_prompt_stands_before_each_message_of_the_other_side(tiny_mod
         ("<|assistant|>", False), ("i", True), ("want", True), ("red", True), ("please", True), ("<|eot|>", True),
         ("<|system|>", False), ("you", False), ("want", False), ("red", False), ("<|eot|>", False),
         ("<|user|>", False), ("which", False), ("colour", False), ("?", False), ("<|eot|>", False),
-        ("<|assistant|>", False), ("<|end|>", True), ("red", True), ("<|eot|>", True),
+        ("<|assistant|>", False), ("<|leaves|>", True), ("red", True), ("<|eot|>", True),
     ]  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def test_what_is_shown_stands_in_the_turn_that_answers_it(tiny_model: ChatModel)
     user = ChatFormat(tiny_model.tokenizer, "user")
     ids, mask = user.dialogue("paint", shown)
     assert pieces(tiny_model, ids, mask)[-6:] == [
-        ("<|assistant|>", False), ("you", False), ("want", False), ("<|end|>", True), ("please", True), ("<|eot|>", True),
+        ("<|assistant|>", False), ("you", False), ("want", False), ("<|leaves|>", True), ("please", True), ("<|eot|>", True),
     ]  # fmt: skip
     assert user.before_own(shown[:2]) == ids[-6:-3]
     # Words that look like a special token stay words, and what is shown is not heard.

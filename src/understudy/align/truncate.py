@@ -40,7 +40,7 @@ def truncate(dialogues: Iterable[Dialogue], chat: ChatFormat, limit: int) -> Tru
 
 def _fitting_messages(dialogue: Dialogue, chat: ChatFormat, limit: int) -> int:
     prompt = dialogue.task.prompt(chat.side)
-    tokens, fitting = len(chat.start(prompt)), 0
+    tokens, fitting = len(chat.start(prompt, own_opens=chat.own_opens(dialogue.messages))), 0
     for position, message in enumerate(dialogue.messages):
         if message.role == chat.side:
             tokens += len(chat.own(message, dialogue.messages[:position])[0])

@@ -10,10 +10,12 @@ from transformers import PreTrainedTokenizerBase
 
 from understudy.errors import ModelError
 from understudy.models.load import ChatModel
+from understudy.models.template import Around, Template, read_template
 from understudy.models.tiny import END_OF_DIALOGUE
 from understudy.types import Message, Role
 
-_PROBE = "xyzzy"
+_BETWEEN = "\n\n"
+"""Between a prompt and the message that it is written into, where a template has no place for it of its own."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,16 @@ class ChatFormat:
     """What a chat template writes around a message, for a model that takes one side of the dialogue.
 
     The model's own messages have the template's `assistant` role, the other side's the `user` role, and its prompt the
-    `system` role; on the user's side the roles are therefore reversed.
+    `system` role; on the user's side the roles are therefore reversed. Where a template has no `system` role, the prompt
+    stands at the head of the first message of the other side; where it lets no assistant speak first, the prompt is a
+    message of the other side by itself, and the opening answers it.
 
     Attributes:
         restate_prompt: whether the prompt is written again before each message of the other side, so that a small model
             has its goal next to what it compares it with, and reads what was asked with the goal before its eyes.
 
     Raises:
-        ModelError: if the template is not append-only (rendering one more message changes what stood before).
+        ModelError: if the template is not append-only (see `read_template`), or ends a message with no token of its own.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -41,46 +45,66 @@ class ChatFormat:
         return cls(chat_model.tokenizer, side, bool(getattr(chat_model.model.config, "restate_prompt", False)))
 
     def __post_init__(self) -> None:
-        probe = [("system", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
-        for n in range(1, len(probe)):
-            shorter, longer = self._render(probe[:n]), self._render(probe[: n + 1])
-            if not longer.startswith(shorter):
-                raise ModelError(
-                    "the chat template is not append-only: a new message changes how earlier ones are written",
-                    where=str(self.tokenizer.name_or_path),
-                    fix="use a template that writes each message once and leaves history as it was",
-                )
+        tail = self._own[1]
+        if not tail or tail[0] not in self.tokenizer.added_tokens_decoder:
+            raise ModelError(
+                "the chat template ends a message with no token of its own, so that a model could not end one either",
+                where=str(self.tokenizer.name_or_path),
+                fix="give a template that ends each message with a special token: see docs/models.md",
+            )
 
-    def _render(self, messages: Sequence[tuple[str, str]], generate: bool = False) -> str:
-        text: str = self.tokenizer.apply_chat_template(
-            [{"role": role, "content": content, "end": False} for role, content in messages],
-            tokenize=False,
-            add_generation_prompt=generate,
-        )
-        return text
+    @cached_property
+    def _template(self) -> Template:
+        return read_template(self.tokenizer)
 
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
         return ids
 
-    def _around(self, role: str) -> tuple[list[int], list[int]]:
-        history = [] if role == "system" else [("system", "a")]
-        before = self._render(history) if history else ""
-        added = self._render([*history, (role, _PROBE)])[len(before) :]
-        head, _, tail = added.partition(_PROBE)
-        return self._encode(head), self._encode(tail)
-
-    @cached_property
-    def _system(self) -> tuple[list[int], list[int]]:
-        return self._around("system")
+    def _around(self, around: Around) -> tuple[list[int], list[int]]:
+        return self._encode(around[0]), self._encode(around[1])
 
     @cached_property
     def _other(self) -> tuple[list[int], list[int]]:
-        return self._around("user")
+        return self._around(self._template.user)
 
     @cached_property
     def _own(self) -> tuple[list[int], list[int]]:
-        return self._around("assistant")
+        return self._around(self._template.assistant)
+
+    def start(self, prompt: str, *, own_opens: bool) -> list[int]:
+        """What the dialogue begins with: the prompt, where it has a place of its own.
+
+        Args:
+            own_opens: whether this side speaks first.
+        """
+        template = self._template
+        if template.system is not None and (template.answers_system or not own_opens):
+            head, tail = self._around(template.system)
+            return [*head, *self.words(prompt), *tail]
+        begin = self._encode(template.start)
+        if not own_opens:
+            return begin
+        head, tail = self._other
+        return [*begin, *head, *self.words(prompt), *tail]
+
+    def other(self, prompt: str, message: Message, *, first: bool) -> list[int]:
+        """The tokens of the other side's message; `first` where no message stands before it."""
+        head, tail = self._other
+        before, inside = self._with_prompt(prompt, first)
+        return [*before, *head, *inside, *self.words(message.text), *tail]
+
+    def _with_prompt(self, prompt: str, first: bool) -> tuple[list[int], list[int]]:
+        """What stands before a message of the other side, and at the head of its words, for the prompt's sake."""
+        template = self._template
+        if first and template.system is not None:
+            return [], []  # it has just been given
+        if not first and not self.restate_prompt:
+            return [], []
+        if not first and template.system_again is not None:
+            head, tail = self._around(template.system_again)
+            return [*head, *self.words(prompt), *tail], []
+        return [], [*self.words(prompt), *self._encode(_BETWEEN)] if prompt else []
 
     def before_own(self, messages: Sequence[Message]) -> list[int]:
         """What stands before the model's own words: the generation prompt, then what is shown beside the last message.
@@ -117,17 +141,6 @@ class ChatFormat:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
         return ids
 
-    def start(self, prompt: str) -> list[int]:
-        """What the dialogue begins with."""
-        head, tail = self._system
-        return [*head, *self.words(prompt), *tail]
-
-    def other(self, prompt: str, message: Message, *, first: bool) -> list[int]:
-        """The tokens of the other side's message; `first` where no message stands before it."""
-        head, tail = self._other
-        restated = self.start(prompt) if self.restate_prompt and not first else []
-        return [*restated, *head, *self.words(message.text), *tail]
-
     def own(self, message: Message, before: Sequence[Message]) -> tuple[list[int], list[bool]]:
         """Tokens of an own message from a log, with the loss mask: whether it is the last, its words, the end of turn.
 
@@ -143,7 +156,7 @@ class ChatFormat:
 
     def dialogue(self, prompt: str, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
         """A logged dialogue in this side's view: ids and loss mask, true on this side's own words and ends."""
-        ids = self.start(prompt)
+        ids = self.start(prompt, own_opens=self.own_opens(messages))
         mask = [False] * len(ids)
         for position, message in enumerate(messages):
             if message.role == self.side:
@@ -159,7 +172,7 @@ class ChatFormat:
         self, prompt: str, messages: Sequence[Message], include: Callable[[Message], bool] = lambda message: True
     ) -> list[bool]:
         """For each token of `dialogue`: whether it is a word of the other side, in a message to be included."""
-        marks = [False] * len(self.start(prompt))
+        marks = [False] * len(self.start(prompt, own_opens=self.own_opens(messages)))
         tail = len(self._other[1])
         for position, message in enumerate(messages):
             if message.role == self.side:
@@ -169,6 +182,10 @@ class ChatFormat:
                 before = len(self.other(prompt, message, first=position == 0)) - words - tail
                 marks += [False] * before + [include(message)] * words + [False] * tail
         return marks
+
+    def own_opens(self, messages: Sequence[Message]) -> bool:
+        """Whether this side speaks first, in a dialogue that holds these messages or is about to begin with its own."""
+        return not messages or messages[0].role == self.side
 
     def text(self, ids: Sequence[int]) -> str:
         decoded: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)

@@ -137,7 +137,7 @@ class ModelSpeaker:
 
     def _view(self, request: Request) -> _View:
         if request.key not in self._views:
-            ids = self.format.start(request.prompt)
+            ids = self.format.start(request.prompt, own_opens=self.format.own_opens(request.messages))
             view = _View(heapq.heappop(self._free), ids, [False] * len(ids), [0.0] * len(ids))
             self._views[request.key] = view
         return self._views[request.key]

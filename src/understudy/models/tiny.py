@@ -17,7 +17,7 @@ from understudy.models.attention import use_training_attention
 from understudy.models.load import ChatModel
 
 END_OF_TURN = "<|eot|>"
-END_OF_DIALOGUE = "<|end|>"
+END_OF_DIALOGUE = "<|leaves|>"
 PAD = "<|pad|>"
 ROLES = ("system", "user", "assistant")
 SPECIAL_TOKENS = (PAD, END_OF_TURN, END_OF_DIALOGUE, *(f"<|{role}|>" for role in ROLES))
