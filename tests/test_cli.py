@@ -11,11 +11,16 @@ import time
 from pathlib import Path
 
 import pytest
+from transformers import AutoModelForCausalLM
+from transformers.models.gemma3.configuration_gemma3 import Gemma3TextConfig
+from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
 
+from chat_formats import tokenizer
 from understudy.align.sft import texts_of
 from understudy.config import ModelConfig
 from understudy.logs.read import read_dialogues
 from understudy.logs.record import ROLE_NAMES
+from understudy.models.load import ChatModel
 from understudy.models.tiny import make_tiny
 from understudy.results import ShiftReport
 
@@ -214,6 +219,34 @@ def test_negotiate_runs_on_a_corpus_in_the_authors_format(tmp_path: Path) -> Non
     assert users["reply_shift"]["aligned user"]
     shift = json.loads((cell / "shift" / "result.json").read_text())
     assert set(shift["policy"]) == set(shift["simulator"]) == {"base", "static", "interactive", "calibrated", "oracle"}
+
+
+@pytest.mark.slow
+def test_pretrained_models_of_other_architectures_go_the_same_way(tmp_path: Path) -> None:
+    """A random Gemma as the agent and a random Qwen as the user, each in its own format."""
+    for name, kind, more in (
+        ("gemma", Gemma3TextConfig, {"head_dim": 8, "sliding_window": 16}),
+        ("qwen", Qwen2Config, {}),
+    ):
+        made = tokenizer(name)
+        shape = {
+            "vocab_size": len(made), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 2048, "eos_token_id": 1,
+        }  # fmt: skip
+        ChatModel(AutoModelForCausalLM.from_config(kind(**shape, **more)).float(), made).save(tmp_path / name)
+    done = understudy(
+        "compare", "--task", "haggle", "--seed", "0", "--out", "run", "--jobs", "1",
+        *small(
+            "model.base=gemma", "user_model.base=qwen", "model.max_length=2000", "user_model.max_length=2000",
+            "sft.learning_rate=5e-4", "rl.learning_rate=1e-4", "sampling.width=32", "arms=[base,calibrated]",
+            "residual.candidates=1",
+        ), cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    cell = tmp_path / "run" / "stages" / "haggle" / "seed0"
+    assert json.loads((cell / "calibrated" / "model" / "config.json").read_text())["model_type"] == "gemma3_text"
+    assert json.loads((cell / "user-aligned" / "model" / "config.json").read_text())["model_type"] == "qwen2"
+    assert not (tmp_path / "run" / "stages" / "shared").exists(), "only models from scratch learn to copy first"
 
 
 @pytest.mark.slow

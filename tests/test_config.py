@@ -165,7 +165,7 @@ def test_empty_file_is_no_change(written) -> None:
 
 def test_unknown_preset_and_unknown_names() -> None:
     assert error_of(preset="dmo").fix == "did you mean 'demo'?"
-    assert error_of(preset="xyzzy").fix == "use one of demo, small, full, align"
+    assert error_of(preset="xyzzy").fix == "use one of demo, small, full, align, pretrained"
     known = ("elicit", "edit", "haggle")
     check_names("families", ("edit",), known)
     with pytest.raises(ConfigError, match=r"families has 'elicitt', but must be among elicit, edit, haggle") as caught:

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from chat_formats import tokenizer
 from understudy.errors import ModelError
 from understudy.models.chat import ChatFormat
 from understudy.types import Message, Role
 
-TEMPLATES = Path(__file__).parents[1] / "fixtures" / "templates"
-SPECIAL = {
-    "gemma": ["<bos>", "<start_of_turn>", "<end_of_turn>"],
-    "qwen": ["<|im_start|>", "<|im_end|>"],
-    "qwen_thinking": ["<|im_start|>", "<|im_end|>"],
-    "llama": ["<bos>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
-    "mistral": ["<bos>", "</s>", "[INST]", "[/INST]"],
-    "phi": ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"],
-}
 USER_FIRST = (Message("user", "hi there"), Message("agent", "what size ?"), Message("user", "large", end=True))
 AGENT_FIRST = (Message("agent", "hello"), Message("user", "a tea"), Message("agent", "bye"))
 
@@ -91,22 +80,6 @@ USER_OPENS: dict[str, Expected] = {
         ("\n", False),
     ],
 }
-
-
-def tokenizer(name: str) -> PreTrainedTokenizerFast:
-    """A tokenizer with the family's special tokens and its format."""
-    inner = Tokenizer(models.BPE())
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(special_tokens=SPECIAL[name], initial_alphabet=alphabet, show_progress=False)
-    inner.train_from_iterator(["what size ? large hi there"] * 5, trainer)
-    made = PreTrainedTokenizerFast(tokenizer_object=inner, clean_up_tokenization_spaces=False)
-    made.add_special_tokens({"additional_special_tokens": SPECIAL[name]})
-    made.bos_token = "<bos>" if "<bos>" in SPECIAL[name] else None
-    made.eos_token = "</s>" if "</s>" in SPECIAL[name] else None
-    made.chat_template = (TEMPLATES / f"{name}.jinja").read_text().removesuffix("\n")
-    return made
 
 
 def runs(made: PreTrainedTokenizerFast, ids: list[int], mask: list[bool]) -> Expected:

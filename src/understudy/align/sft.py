@@ -15,7 +15,7 @@ from understudy.config import SFTConfig
 from understudy.errors import LogError
 from understudy.models.chat import ChatFormat
 from understudy.models.likelihood import Example, batches_by_length, mean_nll, token_logprobs, token_logprobs_and_states
-from understudy.models.load import ChatModel
+from understudy.models.load import ChatModel, context_length
 from understudy.models.precision import default_device
 from understudy.runs import stream
 from understudy.types import Dialogue, Role
@@ -96,7 +96,7 @@ def fit(
     device = default_device()
     model = chat_model.model.to(device)
     chat = ChatFormat.of(chat_model, side)
-    limit = model.config.max_position_embeddings
+    limit = context_length(model)
     pad = chat_model.tokenizer.pad_token_id
     fitting, fitting_validation = _fitting(train, chat, limit), _fitting(validation, chat, limit)
     batches = batches_by_length([e for _, e in fitting], config.batch_tokens, pad, device)

@@ -104,7 +104,9 @@ def compare(
             help="Also align users on 100, 300 and 1,000 dialogues (calibrated itself: 3,000) and train with them.",
         ),
     ] = False,
-    preset: Annotated[str, typer.Option(help="full, small (smoke test) or demo.")] = "full",
+    preset: Annotated[
+        str, typer.Option(help="full, small (smoke test), demo, or pretrained (models by name: docs/models.md).")
+    ] = "full",
     config: ConfigFile = None,
     overrides: Overrides = None,
     jobs: Jobs = 2,
@@ -146,7 +148,7 @@ def report(
 
 @app.command()
 def config(
-    preset: Annotated[str, typer.Option(help="full, small, demo or align.")] = "full",
+    preset: Annotated[str, typer.Option(help="full, small, demo, align or pretrained.")] = "full",
     config: ConfigFile = None,
     overrides: Overrides = None,
 ) -> None:

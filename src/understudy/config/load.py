@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from understudy.config.stages import CompareConfig
 from understudy.errors import ConfigError
 
-Preset = Literal["demo", "small", "full", "align"]
+Preset = Literal["demo", "small", "full", "align", "pretrained"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 Key = tuple[str, ...]
@@ -33,7 +33,7 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str] = (), p
     Args:
         path: a YAML file with some or all keys, or None.
         overrides: `key=value` with a dotted key and a YAML value: `rl.steps=20`, `seeds=0,1`, `data=null`.
-        preset: `full`, `small`, `demo` or `align`.
+        preset: `full`, `small`, `demo`, `align` or `pretrained`.
 
     Raises:
         ConfigError: naming every unknown key, wrong type and value out of range at once; or the line and column of a

@@ -73,8 +73,14 @@ class LogsConfig(StageConfig):
 
 
 class ModelConfig(StageConfig):
-    """Shape of a tiny causal language model made from scratch (grouped-query attention, rotary positions)."""
+    """A causal language model: a pretrained one, or the shape of a tiny one made from scratch (Llama architecture)."""
 
+    base: str | None = None
+    """Pretrained model to fine-tune: a folder, or a name on the Hugging Face hub; null makes one of the shape below."""
+    revision: str | None = None
+    """Commit, tag or branch of `base` where it is a name: pin it, as names move. null takes the latest."""
+    chat_template: str | None = None
+    """In place of the template of `base`: `chatml`, `mistral`, or a Jinja file; null keeps its own."""
     hidden: Annotated[int, Field(ge=8, le=8192)] = 128
     """Width of the residual stream, 8 to 8192; a multiple of `heads`."""
     layers: Annotated[int, Field(ge=1, le=128)] = 3
@@ -106,6 +112,9 @@ class ModelConfig(StageConfig):
                 f"kv_heads is {self.kv_heads}, which does not divide heads ({self.heads})",
                 f"use one of {', '.join(str(n) for n in range(1, self.heads + 1) if self.heads % n == 0)}",
             )
+        if self.base is None and (self.revision is not None or self.chat_template is not None):
+            key = "revision" if self.revision is not None else "chat_template"
+            raise broken(key, f"{key} is given, but base is not", "name the model with base, or leave it out")
         if (self.hidden // self.heads) % 2:
             raise broken(
                 "hidden",
@@ -324,6 +333,17 @@ class CompareConfig(StageConfig):
                 f"which leaves no room in a dialogue of {shortest} tokens (the smallest max_length)",
                 "lower it, or raise max_length of the models",
             )
+        models = (self.model, self.user_model, self.unseen_user_model, self.referee_model)
+        for key, rate, most, concerned in (
+            ("sft.learning_rate", self.sft.learning_rate, 5e-4, models),
+            ("rl.learning_rate", self.rl.learning_rate, 1e-4, (self.model,)),
+        ):
+            if rate > most and any(model.base is not None for model in concerned):
+                raise broken(
+                    key,
+                    f"{key} is {rate:g}, made for models from scratch: it would wreck a pretrained one",
+                    f"set it to {most:g} or less, or start from the preset `pretrained`",
+                )
         return self
 
 

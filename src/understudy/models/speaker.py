@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from understudy.models.chat import ChatFormat
-from understudy.models.load import ChatModel
+from understudy.models.load import ChatModel, context_length
 from understudy.models.sampler import Sampled, Sampler
 from understudy.runs import stream
 from understudy.speaker import Failure, Request
@@ -67,7 +67,7 @@ class ModelSpeaker:
         self.side = side
         self.temperature = temperature
         self.max_message_tokens = max_message_tokens
-        self.max_length = int(chat_model.model.config.max_position_embeddings)
+        self.max_length = context_length(chat_model.model)
         self.sampler = Sampler(chat_model.model, width, self.max_length)
         self._end = self.format.end_of_dialogue if side == "user" else None
         self._stops = [self.format.end_of_turn]

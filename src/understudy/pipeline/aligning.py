@@ -6,7 +6,7 @@ from understudy.align.residual import fit_residual
 from understudy.align.sft import fit, texts_of, validation_split
 from understudy.config import ModelConfig
 from understudy.logs.read import read_dialogues
-from understudy.models.tiny import make_tiny
+from understudy.models.start import start_model
 from understudy.pipeline.cell import Cell
 from understudy.pipeline.fitting import sft_progress
 from understudy.runs import write_json
@@ -40,7 +40,7 @@ def align_user(
     sft, seed = cell.config.sft, cell.seed_of("fit", label)
     train, validation = validation_split(logs, sft.validation_share, cell.seed_of("fit", held_out or label))
     folder = None if start is None else context.input(start) / "model"
-    chat_model = make_tiny(texts_of(train, "user"), model, seed % 2**31, folder)
+    chat_model = start_model(texts_of(train, "user"), model, seed % 2**31, folder)
     epochs = fit(chat_model, "user", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
     chat_model.save(context.output / "model")
     record: dict[str, object] = {

@@ -10,7 +10,8 @@ from understudy.config import ModelConfig, SFTConfig
 from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.logs.split import split_by_person
 from understudy.models.load import load_chat_model
-from understudy.models.tiny import make_tiny, new_model
+from understudy.models.start import start_model
+from understudy.models.tiny import new_model
 from understudy.pipeline.cell import Cell, copying_stage
 from understudy.pipeline.known_logs import known_family, known_logs
 from understudy.runs import write_json
@@ -65,8 +66,8 @@ def fit_base(context: StageContext, cell: Cell) -> None:
     logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")
     sft, seed = cell.config.sft, cell.seed_of("fit", "base")
     train, validation = validation_split(logs, sft.validation_share, seed)
-    start = context.input(copying_stage(cell.config.model)) / "model"
-    chat_model = make_tiny(texts_of(train, "agent"), cell.config.model, seed % 2**31, start)
+    start = None if cell.config.model.base else context.input(copying_stage(cell.config.model)) / "model"
+    chat_model = start_model(texts_of(train, "agent"), cell.config.model, seed % 2**31, start)
     history = fit(chat_model, "agent", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
     chat_model.save(context.output / "model")
     write_json(

@@ -14,8 +14,8 @@ from understudy.logs.conversation import read_conversations
 from understudy.logs.dialogues import as_dialogue
 from understudy.logs.files import refuse_existing
 from understudy.models.chat import ChatFormat
-from understudy.models.load import ChatModel
-from understudy.models.tiny import make_tiny
+from understudy.models.load import ChatModel, context_length
+from understudy.models.start import start_model
 from understudy.realism.by_turn import fit_by_turn
 from understudy.realism.card import UserCard
 from understudy.realism.perplexity import held_out_perplexity, unigram_perplexity
@@ -50,7 +50,7 @@ def align_on_logs(
     logs, held_out = (_dialogues(splits / name, heard_words) for name in (ALIGN, HELD_OUT))
     fit_seed = stream_seed(seed, "fit", "user")
     train, validation = validation_split(logs, config.sft.validation_share, fit_seed)
-    chat_model = make_tiny(texts_of(train, "user"), config.user_model, fit_seed % 2**31)
+    chat_model = start_model(texts_of(train, "user"), config.user_model, fit_seed % 2**31)
     parts = [_truncated(part, chat_model) for part in (train, validation, held_out)]
     epochs = fit(
         chat_model, "user", parts[0].dialogues, parts[1].dialogues, config.sft, seed=fit_seed, on_epoch=on_epoch
@@ -90,7 +90,7 @@ def _dialogues(path: Path, heard_words: int | None) -> list[Dialogue]:
 
 
 def _truncated(dialogues: list[Dialogue], chat_model: ChatModel) -> Truncated:
-    limit = int(chat_model.model.config.max_position_embeddings)
+    limit = context_length(chat_model.model)
     found = truncate(dialogues, ChatFormat.of(chat_model, "user"), limit)
     if not found.dialogues:
         raise LogError(

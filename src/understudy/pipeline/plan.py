@@ -50,7 +50,7 @@ def plan(config: CompareConfig) -> list[Stage]:
     cells = cells_of(config)
     # Cells are finished one after the other, so that a run that was stopped holds whole ones.
     ordered = [replace(stage, priority=-place) for place, cell in enumerate(cells) for stage in _stages_of(cell)]
-    return [_copying(config), *ordered]
+    return [*([] if config.model.base else [_copying(config)]), *ordered]
 
 
 def _copying(config: CompareConfig) -> Stage:
@@ -88,7 +88,7 @@ def _stage(cell: Cell, name: str, function: str, needs: list[str], title: str, *
 def _shared(cell: Cell) -> Iterator[Stage]:
     config, logs = cell.config, [cell.stage("logs")]
     yield _stage(cell, "logs", f"{_FITTING}:make_logs", [], "logs")
-    needs = [*logs, copying_stage(config.model)]
+    needs = [*logs, *([] if config.model.base else [copying_stage(config.model)])]
     yield _stage(cell, "base", f"{_FITTING}:fit_base", needs, "agent base (SFT)")
     yield _align(cell, ALIGNED, "aligned user", part="align", model=config.user_model)
     if not cell.known:
@@ -111,9 +111,9 @@ def _referee(cell: Cell) -> Iterator[Stage]:
 
 
 def _align(cell: Cell, label: str, title: str, *, part: str, model: ModelConfig, **kwargs: object) -> Stage:
-    """A user of the agent's shape starts from the same model as the agent; another one from scratch."""
+    """A user of the agent's shape starts from the same model as the agent; another one from scratch, or its own base."""
     start = copying_stage(model)
-    warm = start == copying_stage(cell.config.model)
+    warm = not (model.base or cell.config.model.base) and start == copying_stage(cell.config.model)
     return _stage(
         cell,
         f"user-{label}",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from understudy.align.sft import examples_of
 from understudy.models.chat import ChatFormat
 from understudy.models.likelihood import Example, batches_by_length, token_logprobs
-from understudy.models.load import ChatModel
+from understudy.models.load import ChatModel, context_length
 from understudy.models.precision import default_device
 from understudy.runs import stream
 from understudy.stats import Interval, ratio_interval
@@ -127,7 +127,7 @@ def _scored(
     device = default_device()
     model = chat_model.model.to(device).eval()
     examples = examples_of(dialogues, ChatFormat.of(chat_model, side))
-    fitting = [i for i, e in enumerate(examples) if len(e.ids) <= model.config.max_position_embeddings]
+    fitting = [i for i, e in enumerate(examples) if len(e.ids) <= context_length(model)]
     found: list[tuple[Example, NDArray[np.float32]] | None] = [None] * len(examples)
     pad = chat_model.tokenizer.pad_token_id
     with torch.no_grad():

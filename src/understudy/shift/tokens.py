@@ -12,7 +12,7 @@ from understudy.align.sft import examples_of
 from understudy.errors import ModelError
 from understudy.models.chat import ChatFormat
 from understudy.models.likelihood import batches_by_length, token_logprobs_and_distance
-from understudy.models.load import ChatModel
+from understudy.models.load import ChatModel, context_length
 from understudy.models.precision import default_device
 from understudy.shift.likelihood import TurnShift, message_shift_by_turn, shift_by_turn
 from understudy.types import Dialogue, Role
@@ -57,7 +57,7 @@ def model_shift(
         )
     device = default_device()
     models = [model.model.to(device).eval() for model in (p, q)]
-    limit = min(model.config.max_position_embeddings for model in models)
+    limit = min(context_length(model) for model in models)
     examples = [e for e in examples_of(dialogues, chat) if len(e.ids) <= limit]
     found: list[tuple[list[float], list[float], list[float]]] = [([], [], [])] * len(examples)
     with torch.no_grad():

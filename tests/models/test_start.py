@@ -1,0 +1,87 @@
+"""Pretrained models as a start: made ready for a side of a dialogue, kept over saving, refused where they cannot serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+from transformers.models.gemma3.configuration_gemma3 import Gemma3TextConfig
+from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
+
+from chat_formats import tokenizer
+from understudy.align.sft import fit
+from understudy.config import ModelConfig, SFTConfig, load_config
+from understudy.errors import ConfigError, ModelError
+from understudy.models.load import ChatModel, context_length, load_chat_model
+from understudy.models.speaker import ModelSpeaker
+from understudy.models.start import start_model
+from understudy.models.tiny import END_OF_DIALOGUE
+from understudy.speaker import Request
+from understudy.types import Dialogue, Message
+
+SHAPE = {
+    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 2048,
+}  # fmt: skip
+
+
+def saved(folder: Path, name: str) -> Path:
+    """A small random model of a real architecture with a real format, as a folder."""
+    made = tokenizer(name)
+    ids = {"vocab_size": len(made), "bos_token_id": None, "eos_token_id": 1, "pad_token_id": None}
+    kind = {"qwen": Qwen2Config, "gemma": Gemma3TextConfig}[name]
+    more = {"head_dim": 8, "sliding_window": 16} if name == "gemma" else {}
+    torch.manual_seed(0)
+    ChatModel(AutoModelForCausalLM.from_config(kind(**SHAPE, **ids, **more)).float(), made).save(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["qwen", "gemma"])
+def test_a_pretrained_model_learns_to_speak_and_to_leave(
+    name: str, tmp_path: Path, colour_logs: list[Dialogue]
+) -> None:
+    config = ModelConfig(base=str(saved(tmp_path / "base", name)), max_length=200)
+    user = start_model([], config, 0)
+    assert user.tokenizer.convert_tokens_to_ids(END_OF_DIALOGUE) == len(user.tokenizer) - 1
+    assert user.model.get_input_embeddings().weight.shape[0] == len(user.tokenizer)
+    assert context_length(user.model) == 200
+    leaving = [
+        Dialogue(d.task, d.person, (d.messages[0], Message("agent", "no"), Message("user", "", end=True)), d.outcome)
+        for d in colour_logs
+    ]
+    sft = SFTConfig(steps=200, epochs=200, learning_rate=1e-2, patience=200, comparison_weight=0.0)
+    epochs = fit(user, "user", leaving[:40], leaving[40:], sft, seed=0)
+    assert epochs[-1].validation_nll < 0.5 * epochs[0].validation_nll
+    user.save(tmp_path / "user")
+    loaded = load_chat_model(tmp_path / "user")
+    assert context_length(loaded.model) == 200
+    speaker = ModelSpeaker(loaded, "user", width=4, max_message_tokens=12)
+    said = (leaving[0].messages[0], Message("agent", "no"))
+    answers = speaker.reply([Request(key, "user", "you want red", said, seed=key) for key in range(4)])
+    assert sum(isinstance(answer, Message) and answer.end for answer in answers) >= 3
+
+
+def test_a_template_may_be_given(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "base", "qwen")
+    own = load_chat_model(folder)
+    given = load_chat_model(folder, chat_template="chatml")
+    assert "helpful assistant" in own.tokenizer.chat_template
+    assert "helpful assistant" not in given.tokenizer.chat_template
+    file = tmp_path / "mine.jinja"
+    file.write_text("{{ messages[0].content }}\n")
+    assert load_chat_model(folder, chat_template=str(file)).tokenizer.chat_template == "{{ messages[0].content }}"
+    with pytest.raises(ModelError, match="chatml, mistral"):
+        load_chat_model(folder, chat_template="chatlm")
+
+
+def test_rates_of_models_from_scratch_are_refused_for_pretrained_ones() -> None:
+    with pytest.raises(ConfigError, match="would wreck a pretrained one"):
+        load_config(overrides=["user_model.base=some/model"])
+    with pytest.raises(ConfigError, match=r"rl.learning_rate"):
+        load_config(overrides=["model.base=some/model", "sft.learning_rate=1e-5"])
+    with pytest.raises(ConfigError, match="base is not"):
+        load_config(overrides=["user_model.revision=abc"])
+    config = load_config(overrides=["model.base=a/b", "user_model.base=a/b"], preset="pretrained")
+    assert config.model.base == "a/b"
