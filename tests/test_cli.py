@@ -16,6 +16,7 @@ from transformers.models.gemma3.configuration_gemma3 import Gemma3TextConfig
 from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
 
 from chat_formats import tokenizer
+from fake_endpoint import Server, serve
 from understudy.align.sft import texts_of
 from understudy.config import ModelConfig
 from understudy.logs.read import read_dialogues
@@ -23,6 +24,7 @@ from understudy.logs.record import ROLE_NAMES
 from understudy.models.load import ChatModel
 from understudy.models.tiny import make_tiny
 from understudy.results import ShiftReport
+from understudy.users.answers import ANSWERS, AnswerStore
 
 SMALL = [
     "rl.steps=1", "rl.messages_per_step=32", "rl.min_groups=2", "sft.steps=3", "sft.copying_steps=3",
@@ -219,6 +221,31 @@ def test_negotiate_runs_on_a_corpus_in_the_authors_format(tmp_path: Path) -> Non
     assert users["reply_shift"]["aligned user"]
     shift = json.loads((cell / "shift" / "result.json").read_text())
     assert set(shift["policy"]) == set(shift["simulator"]) == {"base", "static", "interactive", "calibrated", "oracle"}
+
+
+@pytest.mark.slow
+@pytest.mark.enable_socket
+def test_a_prompted_llm_takes_the_stand_ins_place(tmp_path: Path) -> None:
+    made = Server(says="i want it all")
+    made.fault = lambda asked: ""  # type: ignore[method-assign]
+    for running in serve(made):
+        base_url = f"http://127.0.0.1:{running.server_address[1]}/v1"
+        (tmp_path / "p.jinja").write_text("you want {{ goal or 'all' }}")
+        done = understudy(
+            "compare", "--task", "haggle", "--seed", "0", "--out", "run", "--jobs", "1",
+            *small(
+                "arms=[base,interactive]", "residual.candidates=1", "prompted.model=fake", f"prompted.base_url={base_url}",
+                "prompted.prompt=p.jinja", "prompted.price_in=1000", "prompted.price_out=1000",
+            ), cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "prompted LLM (fake)" in page
+    assert "answers of the prompted LLM" in page
+    shown = done.stdout + page[page.index("</style>") : page.index("The whole config")]
+    assert "stand-in" not in shown.replace('class="stand-in"', "")
+    spent = AnswerStore(tmp_path / "run" / "shared" / ANSWERS).spent()
+    assert 0 < spent.answers <= len(made.asked)
 
 
 @pytest.mark.slow

@@ -15,6 +15,8 @@ from understudy.tasks import is_known, load_family
 from understudy.tasks.base import KnownUserFamily, TaskFamily
 from understudy.tasks.negotiate import Negotiate
 from understudy.types import Dialogue, Role
+from understudy.users.answers import ANSWERS, AnswerStore
+from understudy.users.endpoint import EndpointSpeaker
 from understudy.users.ensemble import EnsembleSpeaker
 from understudy.users.population import PopulationSpeaker, PromptedSpeaker
 
@@ -28,6 +30,13 @@ ALIGNED_BY_SFT = "aligned by SFT"
 """The aligned user's model without its residual energy: measured beside it, trained with by no arm."""
 REFEREE_LOGS = "referee"
 """The part of a corpus that the referee alone is fitted on."""
+_WORDS = {
+    POPULATION: "real users (population)",
+    REFEREE: "referee (models of people)",
+    ALIGNED: "aligned user",
+    ALIGNED_BY_SFT: "aligned user, SFT alone",
+    UNSEEN: "unseen aligned user",
+}
 LOG_ARMS = ("base", "control")
 """Arms that are fitted on logs and trained by no reward."""
 
@@ -74,6 +83,19 @@ class Cell:
         """Which goals to draw (see `draw_task`); a corpus keeps its parts apart by itself."""
         return held_out if self.known else None
 
+    def words(self, label: str, severity: float = 1.0) -> str:
+        """The user's name as tables and plots show it; a stand-in and a referee are named as what they are."""
+        if label == PROMPTED:
+            model = self.config.prompted.model
+            return f"prompted LLM ({model})" if model else f"prompted stand-in (severity {severity:g})"
+        return _WORDS.get(label, f"aligned user ({label})")
+
+    def has_likelihood(self, label: str, context: StageContext) -> bool:
+        """Whether it is known how likely this user says what was said."""
+        if label == PROMPTED:
+            return self.config.prompted.model is None
+        return not self.has_energy(label, context)
+
     def held_out_people(self, context: StageContext) -> list[Dialogue]:
         """The logged dialogues that no model is fitted on."""
         return read_dialogues(context.input(self.stage("logs")) / "heldout.jsonl")
@@ -98,6 +120,8 @@ class Cell:
             return members[0] if len(members) == 1 else EnsembleSpeaker(members)
         if label == POPULATION:
             return PopulationSpeaker(self._known_family())
+        if self.config.prompted.model is not None:
+            return EndpointSpeaker(self.config.prompted, "user", AnswerStore(context.shared / ANSWERS))
         if self.known:
             family = self._known_family()
             return PromptedSpeaker(family, severity, PopulationSpeaker(family) if severity < 1 else None)
@@ -144,16 +168,3 @@ def copying_stage(model: ModelConfig) -> str:
     """Name of the stage whose model the agents and users of this shape start from."""
     shape = (model.hidden, model.intermediate, model.layers, model.heads, model.kv_heads, model.vocabulary)
     return f"shared/copying-{'x'.join(map(str, shape))}"
-
-
-def user_words(label: str, severity: float = 1.0) -> str:
-    """The user's name as tables and plots show it; a stand-in and a referee are named as what they are."""
-    if label == PROMPTED:
-        return f"prompted stand-in (severity {severity:g})"
-    return {
-        POPULATION: "real users (population)",
-        REFEREE: "referee (models of people)",
-        ALIGNED: "aligned user",
-        ALIGNED_BY_SFT: "aligned user, SFT alone",
-        UNSEEN: "unseen aligned user",
-    }.get(label, f"aligned user ({label})")

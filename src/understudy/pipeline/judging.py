@@ -12,7 +12,7 @@ import numpy as np
 from understudy.evaluate.judge import appointments, hold, score, tune_temperature
 from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.models.load import load_chat_model
-from understudy.pipeline.cell import ALIGNED, LOG_ARMS, POPULATION, PROMPTED, UNSEEN, Cell, user_words
+from understudy.pipeline.cell import ALIGNED, LOG_ARMS, POPULATION, PROMPTED, UNSEEN, Cell
 from understudy.pipeline.language import agent_language
 from understudy.results import (
     ArmResult,
@@ -86,14 +86,14 @@ def judge_arm(
         held = hold(training, agent, own_user, met, 1.0, width=width)
         write_dialogues(context.output / "training.jsonl", held.dialogues)
         with_own = score(held, 1.0, cell.seed_of("score", arm, "own"))
-    table = {user_words(cell.people): decoding["tuned"]}
+    table = {cell.words(cell.people): decoding["tuned"]}
     if log_size is None and severity == 1.0:
         others = meetings[: judge.tuning_dialogues]
         for label in (ALIGNED, UNSEEN, PROMPTED):
             held = hold(judging, agent, cell.user(label, context), others, tuned, width=width)
             if label == ALIGNED:
                 write_dialogues(context.output / f"{ALIGNED}.jsonl", held.dialogues)
-            table[user_words(label)] = score(held, tuned, cell.seed_of("score", arm, label))
+            table[cell.words(label)] = score(held, tuned, cell.seed_of("score", arm, label))
     write_json(
         context.output / "result.json",
         ArmResult(
@@ -102,7 +102,7 @@ def judge_arm(
             arm=arm,
             decoding=decoding,
             tuned_temperature=tuned,
-            training_user=user_words(training_user, severity) if training_user else None,
+            training_user=cell.words(training_user, severity) if training_user else None,
             training_reward=_training_reward(context, agent_stage) if arm not in LOG_ARMS else None,
             reward_with_training_user=with_own,
             cost=_cost(context, cell, arm, agent_stage, training_user),
@@ -111,7 +111,7 @@ def judge_arm(
             log_size=log_size,
             from_base={} if arm == "base" else _from_base(context, cell, agent_stage, spoken[1.0]),
             language=None if cell.known else agent_language(context, cell, agent_stage, decoding, spoken),
-            judge_label=user_words(cell.people),
+            judge_label=cell.words(cell.people),
             reward_name=judging.reward_name,
             reward_max=judging.reward_max,
         ).to_json(),
@@ -174,7 +174,7 @@ def show_transcripts(context: StageContext, cell: Cell, *, arms: dict[str, str],
     result = TranscriptsResult(
         family=cell.family_name,
         seed=cell.seed,
-        judge_label=user_words(cell.people),
+        judge_label=cell.words(cell.people),
         transcripts=[
             Transcript(
                 goal=d.task.user_prompt,

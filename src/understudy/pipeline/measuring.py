@@ -18,7 +18,6 @@ from understudy.pipeline.cell import (
     PROMPTED,
     UNSEEN,
     Cell,
-    user_words,
 )
 from understudy.pipeline.judging import read_tuned
 from understudy.pipeline.language import people_heard
@@ -81,15 +80,15 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
         held = hold(family, agent, cell.user(label, context), meetings, 1.0, width=width)
         if label == cell.people:
             with_people = held.dialogues
-        coherence[user_words(label)] = coherence_table(family, held.dialogues)
-        style[user_words(label)] = {
+        coherence[cell.words(label)] = coherence_table(family, held.dialogues)
+        style[cell.words(label)] = {
             name: Figure(mean=i.mean, low=i.low, high=i.high)
             for name, i in style_figures(held.dialogues, seed=cell.seed_of("style")).items()
         }
         context.progress(done, len(labels))
     people = cell.held_out_people(context)
     models: dict[str, tuple[list[ChatModel] | None, Role]] = {
-        user_words(label): (cell.load_user(label, context), "user") for label in labels if label != ALIGNED_BY_SFT
+        cell.words(label): (cell.load_user(label, context), "user") for label in labels if label != ALIGNED_BY_SFT
     }
     models["agent base"] = ([load_chat_model(context.input(agent_stage) / "model")], "agent")
     perplexity = {}
@@ -120,12 +119,12 @@ def _reply_shift(
         people = _log_probs(context, cell, cell.people, with_people)
     shifts = {}
     for label in labels:
-        if label == cell.people or cell.has_energy(label, context):
+        if label == cell.people or not cell.has_likelihood(label, context):
             continue
         found = _log_probs(context, cell, label, with_people)
         both = [(p, q) for p, q in zip(people, found, strict=True) if p is not None and q is not None]
         log_p, log_q = [p for p, _ in both], [q for _, q in both]
-        shifts[user_words(label)] = message_shift_by_turn(log_p, log_q)
+        shifts[cell.words(label)] = message_shift_by_turn(log_p, log_q)
     return shifts
 
 

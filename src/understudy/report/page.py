@@ -105,6 +105,7 @@ def render(data: RunData) -> str:
         ran=_ran(data),
         arms_shown=[arm for arm in palette.ARM_LOOKS if any(f.row(arm) for f in summary.families)],
         arm_words=_arm_words(summary.families),
+        has_stand_in=_has_stand_in(summary.families),
         manifest=data.manifest,
         config=json.dumps(data.config, indent=1, ensure_ascii=False),
     )
@@ -157,13 +158,36 @@ def _ran(data: RunData) -> list[tuple[str, str]]:
         found = data.config.get(section)
         if isinstance(found, dict) and isinstance(found.get(key), int):
             facts.append((f"{found[key]:,}", what))
-    return facts
+    return [*facts, *_endpoint(data)]
+
+
+def _endpoint(data: RunData) -> list[tuple[str, str]]:
+    """What a prompted LLM was asked, and what it cost."""
+    if data.answers is None:
+        return []
+    prompted = data.config.get("prompted")
+    prices = prompted if isinstance(prompted, dict) else {}
+    cost = data.answers.cost(float(prices.get("price_in") or 0), float(prices.get("price_out") or 0))
+    tokens = data.answers.prompt_tokens + data.answers.completion_tokens
+    return [
+        (
+            f"{data.answers.answers:,}",
+            f"answers of the prompted LLM, {tokens:,} tokens" + (f", {cost:,.2f}" if cost else ""),
+        )
+    ]
 
 
 def _arm_words(families: tuple[FamilySummary, ...]) -> dict[str, str]:
     referees = [f.referee for f in families]
     people = "referee" if all(referees) else "users who judge" if any(referees) else "real users"
-    return {arm: style.words.format(people=people) for arm, style in palette.ARM_LOOKS.items()}
+    prompted = "prompted stand-in†" if _has_stand_in(families) else "prompted LLM"
+    return {arm: style.words.format(people=people, prompted=prompted) for arm, style in palette.ARM_LOOKS.items()}
+
+
+def _has_stand_in(families: tuple[FamilySummary, ...]) -> bool:
+    """Whether a programme stood in for a prompted LLM in training; also where no interactive arm was trained yet."""
+    users = [row.training_user for f in families for row in f.arms if row.arm == "interactive"]
+    return not users or any(palette.is_stand_in(user) for user in users)
 
 
 def _marked(user: str) -> str:

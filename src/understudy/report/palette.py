@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Colour and matplotlib marker of an arm, and what the arm is in one sentence ({people}: who judges)."""
+    """Colour and matplotlib marker of an arm, and what the arm is in one sentence.
+
+    In the words, `{people}` is who judges, and `{prompted}` a prompted LLM or what stands in for one.
+    """
 
     colour: str
     marker: str
@@ -19,7 +22,7 @@ ARM_LOOKS = {
     "base": Look("#a2a8b0", "o", "the start: fine-tuned on logs, no RL"),
     "control": Look("#d0a97e", "v", "base with more fine-tuning, no RL"),
     "static": Look("#4b9be0", "s", "RL on logged contexts, no user in training"),
-    "interactive": Look("#cb3a2a", "D", "RL with the prompted stand-in†"),
+    "interactive": Look("#cb3a2a", "D", "RL with the {prompted}"),
     "calibrated": Look("#0b7a63", "P", "RL with the user aligned on logs"),
     "oracle": Look("#54278f", "^", "RL against the {people}: the reference"),
 }

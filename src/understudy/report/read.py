@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from understudy.errors import RunError
 from understudy.results import ArmResult, Record, ShiftResult, TranscriptsResult, UsersResult
 from understudy.runs import MetricsLog
+from understudy.users.answers import ANSWERS, AnswerStore, Spent
 
 R = TypeVar("R", bound=Record)
 
@@ -46,11 +47,18 @@ class CellData:
 
 @dataclass(frozen=True)
 class RunData:
-    """A run folder as read: the manifest (empty if absent) and all cells that have, or should have, results."""
+    """A run folder as read.
+
+    Attributes:
+        manifest: empty if absent.
+        cells: all that have, or should have, results.
+        answers: what an endpoint was asked; None where there was none.
+    """
 
     path: Path
     manifest: Mapping[str, Any]
     cells: tuple[CellData, ...]
+    answers: Spent | None = None
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -94,7 +102,8 @@ def read_run(run: Path) -> RunData:
             where=str(run),
             fix="let the run judge its first agent (go on with --resume), or give another run folder",
         )
-    return RunData(run, manifest or {}, tuple(cells))
+    answers = run / "shared" / ANSWERS
+    return RunData(run, manifest or {}, tuple(cells), AnswerStore(answers).spent() if answers.is_file() else None)
 
 
 def _found(run: Path) -> dict[tuple[str, int], None]:

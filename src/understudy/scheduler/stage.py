@@ -62,6 +62,8 @@ class StageContext:
         """An empty folder to write to; it becomes the stage's folder when the stage returns."""
         self.scratch = run / "scratch" / stage.name
         """A folder for checkpoints: it survives kills, and is removed when the stage is finished."""
+        self.shared = run / "shared"
+        """A folder that all stages of the run may write to, each file safe for several processes at once; it is kept."""
         self._run, self._needs, self._report = run, stage.needs, report
         self.scratch.mkdir(parents=True, exist_ok=True)
 

@@ -1,0 +1,86 @@
+"""A server that answers like an OpenAI-compatible endpoint, and fails in every way when asked to."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+
+FAULTS = ("429", "500", "hangs", "no json", "no choice", "no words", "broken off", "drips")
+TIMEOUT = 0.4
+
+
+class Server(ThreadingHTTPServer):
+    """Answers with the colour of the goal; a share of its answers is a fault, in turn of every kind."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, share: float = 0.0, says: str = "i want {colour} please") -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.share, self.says = share, says
+        self.asked: list[dict[str, Any]] = []
+        self.faults: Counter[str] = Counter()
+        self.lock = threading.Lock()
+        self.rng = np.random.default_rng(0)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that gave up waiting is no news."""
+
+    def fault(self, asked: dict[str, Any]) -> str:
+        with self.lock:
+            self.asked.append(asked)
+            if self.rng.random() >= self.share:
+                return ""
+            kind = FAULTS[sum(self.faults.values()) % len(FAULTS)]
+            self.faults[kind] += 1
+            return kind
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        fault = self.server.fault(asked)
+        goal = asked["messages"][0]["content"].split("you want ")[1].split()[0]
+        text = "" if fault == "no words" else self.server.says.format(colour=goal)
+        choices = [] if fault == "no choice" else [{"message": {"content": text}, "finish_reason": "stop"}]
+        body = json.dumps({"choices": choices, "usage": {"prompt_tokens": 50, "completion_tokens": 5}}).encode()
+        if fault == "hangs":
+            time.sleep(2 * TIMEOUT)
+        if fault in ("429", "500"):
+            body = b'{"error": {"message": "not now"}}'
+        self.send_response(int(fault) if fault in ("429", "500") else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if fault == "no json":
+            body = body[: len(body) // 2].ljust(len(body))
+        if fault == "broken off":
+            self.wfile.write(body[: len(body) // 2])
+            self.close_connection = True
+        elif fault == "drips":  # it stops in the middle, and the connection stays
+            self.wfile.write(body[:10])
+            self.wfile.flush()
+            time.sleep(2 * TIMEOUT)
+            self.close_connection = True
+        else:
+            self.wfile.write(body)
+
+
+def serve(made: Server) -> Iterator[Server]:
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()

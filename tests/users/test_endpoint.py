@@ -1,0 +1,149 @@
+"""A prompted LLM behind an endpoint that fails in every way: no dialogue is lost, none is scored for the endpoint's faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conftest import ColourFamily
+from fake_endpoint import FAULTS, TIMEOUT, Handler, Server, serve
+from understudy.config import EndpointConfig
+from understudy.converse import Appointment, converse
+from understudy.errors import ConfigError
+from understudy.speaker import Failure, Request
+from understudy.types import Message
+from understudy.users.answers import AnswerStore
+from understudy.users.endpoint import BEGIN, LEAVE, BudgetSpent, EndpointSpeaker
+
+pytestmark = pytest.mark.enable_socket
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    yield from serve(Server())
+
+
+@pytest.fixture
+def faulty() -> Iterator[Server]:
+    yield from serve(Server(share=0.2))
+
+
+def speaker(server: Server, folder: Path, **more: Any) -> EndpointSpeaker:
+    config = EndpointConfig(
+        model="m", base_url=f"http://127.0.0.1:{server.server_address[1]}/v1", pause_seconds=0.0,
+        timeout_seconds=TIMEOUT, **more,
+    )  # fmt: skip
+    return EndpointSpeaker(config, "user", AnswerStore(folder / "answers.sqlite"))
+
+
+class Seller:
+    """The agent: names the colour that the user wants."""
+
+    def reply(self, requests: list[Request]) -> list[Message | Failure]:
+        return [Message("agent", f"take {request.messages[-1].text.split()[2]}") for request in requests]
+
+    def finish(self, key: int) -> None:
+        return None
+
+
+def meetings(count: int) -> list[Appointment]:
+    family = ColourFamily()
+    tasks = [family.sample_task(np.random.default_rng(key), f"t{key}") for key in range(count)]
+    return [Appointment(key, task, f"p{key}", key) for key, task in enumerate(tasks)]
+
+
+def request(seed: int = 0, *messages: Message) -> Request:
+    return Request(0, "user", "you want red", messages, seed=seed, goal={"colour": "red"})
+
+
+def test_a_thousand_dialogues_with_a_fifth_of_faults_are_all_accounted_for(faulty: Server, tmp_path: Path) -> None:
+    user = speaker(faulty, tmp_path, retries=2)
+    held = converse(ColourFamily(), meetings(1000), Seller(), user, width=200)  # type: ignore[arg-type]
+    assert len(held.traces) + len(held.failures) == 1000
+    assert all(dialogue.outcome.reward == 1.0 for dialogue in held.dialogues), "a fault is no reward of 0"
+    # Three attempts fail with .2 ^ 3 = .8%: 8 of 1000 are expected, 25 is 6 standard errors above.
+    assert 0 < len(held.failures) < 25
+    assert all("3 attempts" in failure.reason for failure in held.failures)
+    assert set(faulty.faults) == set(FAULTS)
+    assert min(faulty.faults.values()) > 20
+    counts = user.counts
+    assert counts["answered"] == len(held.traces) == user.store.spent().answers
+    assert counts["failed"] == len(held.failures)
+    assert counts["tried again"] == sum(faulty.faults.values()) - len(held.failures)
+    # A run that goes on pays for what is missing alone.
+    faulty.share = 0.0
+    before = len(faulty.asked)
+    again = speaker(faulty, tmp_path)
+    whole = converse(ColourFamily(), meetings(1000), Seller(), again, width=200)  # type: ignore[arg-type]
+    assert len(whole.traces) == 1000
+    assert len(faulty.asked) - before == len(held.failures)
+    assert again.counts["kept"] == len(held.traces)
+
+
+def test_roles_are_reversed_and_the_goal_is_in_the_prompt_alone(server: Server, tmp_path: Path) -> None:
+    said = (Message("user", "hi"), Message("agent", "yes ?", shown="3 left"))
+    (answer,) = speaker(server, tmp_path).reply([request(0, *said)])
+    assert answer == Message("user", "i want red please")
+    (asked,) = server.asked
+    assert [m["role"] for m in asked["messages"]] == ["system", "user", "assistant", "user"]
+    assert "you want red" in asked["messages"][0]["content"]
+    assert [m["content"] for m in asked["messages"][1:]] == [BEGIN, "hi", "yes ?\n(3 left)"]
+    speaker(server, tmp_path).reply([request(1)])
+    assert [m["content"] for m in server.asked[1]["messages"][1:]] == [BEGIN]
+
+
+def test_leaving_is_a_mark_and_no_word(server: Server, tmp_path: Path) -> None:
+    server.says = f"thanks {LEAVE}"
+    (answer,) = speaker(server, tmp_path).reply([request()])
+    assert answer == Message("user", "thanks", end=True)
+    server.says = LEAVE
+    (answer,) = speaker(server, tmp_path).reply([request(5)])
+    assert answer == Message("user", "", end=True)
+
+
+def test_the_budget_stops_the_run_and_keeps_what_was_paid_for(server: Server, tmp_path: Path) -> None:
+    user = speaker(server, tmp_path, max_total_tokens=200, concurrency=1)
+    with pytest.raises(BudgetSpent, match=r"220.00 of 200 \(max_total_tokens\)"):
+        user.reply([request(seed) for seed in range(10)])
+    assert user.store.spent().answers == 4  # 55 tokens each: the fourth went over
+    dear = speaker(server, tmp_path, max_cost=0.001, price_in=1.0, price_out=10.0, concurrency=1)
+    # 4 answers have cost (200 + 20 * 10) / 1e6 = .0004; each further one .0001.
+    with pytest.raises(BudgetSpent, match="max_cost"):
+        dear.reply([request(seed) for seed in range(100, 120)])
+    assert dear.store.spent().answers == 10
+
+
+def test_what_cannot_be_mended_by_trying_again_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Server(share=1.0)
+    made.fault = lambda asked: "401"  # type: ignore[method-assign]
+    handler = Handler.do_POST
+
+    def refuse(self: Handler) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(401)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    monkeypatch.setattr(Handler, "do_POST", refuse)
+    for running in serve(made):
+        with pytest.raises(ConfigError, match="refuses the request"):
+            speaker(running, tmp_path).reply([request()])
+    monkeypatch.setattr(Handler, "do_POST", handler)
+
+
+def test_a_missing_key_or_prompt_is_said_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    store = AnswerStore(tmp_path / "a.sqlite")
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY is not set"):
+        EndpointSpeaker(EndpointConfig(model="m"), "user", store)
+    with pytest.raises(ConfigError, match="is no prompt"):
+        EndpointSpeaker(EndpointConfig(model="m", base_url="http://x", prompt=tmp_path / "none.jinja"), "user", store)
+    (tmp_path / "p.jinja").write_text("{{ gaol }}")
+    with pytest.raises(ConfigError, match="gaol"):
+        EndpointSpeaker(EndpointConfig(model="m", base_url="http://x", prompt=tmp_path / "p.jinja"), "user", store)
