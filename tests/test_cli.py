@@ -227,7 +227,6 @@ def test_negotiate_runs_on_a_corpus_in_the_authors_format(tmp_path: Path) -> Non
 @pytest.mark.enable_socket
 def test_a_prompted_llm_takes_the_stand_ins_place(tmp_path: Path) -> None:
     made = Server(says="i want it all")
-    made.fault = lambda asked: ""  # type: ignore[method-assign]
     for running in serve(made):
         base_url = f"http://127.0.0.1:{running.server_address[1]}/v1"
         (tmp_path / "p.jinja").write_text("you want {{ goal or 'all' }}")
