@@ -1,22 +1,10 @@
 """What a run does: one frozen model per stage, read from presets, YAML files and overrides."""
 
+from understudy.config.base import StageConfig
 from understudy.config.load import PRESETS, Preset, check_names, config_from, dump_config, load_config
-from understudy.config.stages import (
-    ARMS,
-    Arm,
-    CompareConfig,
-    EndpointConfig,
-    JudgeConfig,
-    LogsConfig,
-    ModelConfig,
-    ResidualConfig,
-    RLConfig,
-    SamplingConfig,
-    SFTConfig,
-    StageConfig,
-    UnseenUserModelConfig,
-    UserModelConfig,
-)
+from understudy.config.models import EndpointConfig, ModelConfig, UnseenUserModelConfig, UserModelConfig
+from understudy.config.stages import ARMS, Arm, CompareConfig, JudgeConfig, LogsConfig, SamplingConfig
+from understudy.config.training import ResidualConfig, RLConfig, SFTConfig
 
 __all__ = [
     "ARMS",

@@ -1,0 +1,119 @@
+"""Which models there are: shapes made from scratch, pretrained ones by name, and LLMs behind an endpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from understudy.config.base import StageConfig, broken
+
+
+class ModelConfig(StageConfig):
+    """A causal language model: a pretrained one, or the shape of a tiny one made from scratch (Llama architecture)."""
+
+    base: str | None = None
+    """Pretrained model to fine-tune: a folder, or a name on the Hugging Face hub; null makes one of the shape below."""
+    revision: str | None = None
+    """Commit, tag or branch of `base` where it is a name: pin it, as names move. null takes the latest."""
+    chat_template: str | None = None
+    """In place of the template of `base`: `chatml`, `mistral`, or a Jinja file; null keeps its own."""
+    hidden: Annotated[int, Field(ge=8, le=8192)] = 128
+    """Width of the residual stream, 8 to 8192; a multiple of `heads`."""
+    layers: Annotated[int, Field(ge=1, le=128)] = 3
+    """Transformer blocks, 1 to 128."""
+    heads: Annotated[int, Field(ge=1, le=128)] = 4
+    """Query heads, 1 to 128; fewer than 4 could not address the latest draft in our trials."""
+    kv_heads: Annotated[int, Field(ge=1, le=128)] = 2
+    """Key-value heads, 1 to `heads`, which is a multiple of it (grouped-query attention, arXiv 2305.13245)."""
+    intermediate: Annotated[int, Field(ge=8, le=65_536)] = 352
+    """Width of the gated feed-forward layer, 8 to 65536; about 8/3 of `hidden` (arXiv 2002.05202)."""
+    vocabulary: Annotated[int, Field(ge=64, le=262_144)] = 1024
+    """Most tokens that the tokenizer trained on the logs may have, 64 to 262144."""
+    max_length: Annotated[int, Field(ge=32, le=131_072)] = 640
+    """Longest dialogue in tokens, prompt included, 32 to 131072."""
+    prompt: Literal["once", "each turn"] = "once"
+    """Where the prompt stands: `once` at the start, or again before what the other side says at `each turn`."""
+
+    @model_validator(mode="after")
+    def _rules(self) -> ModelConfig:
+        if self.hidden % self.heads:
+            raise broken(
+                "hidden",
+                f"hidden is {self.hidden}, not a multiple of heads ({self.heads})",
+                f"make hidden a multiple of {self.heads}, for example {max(1, self.hidden // self.heads) * self.heads}",
+            )
+        if self.heads % self.kv_heads:
+            raise broken(
+                "kv_heads",
+                f"kv_heads is {self.kv_heads}, which does not divide heads ({self.heads})",
+                f"use one of {', '.join(str(n) for n in range(1, self.heads + 1) if self.heads % n == 0)}",
+            )
+        if self.base is None and (self.revision is not None or self.chat_template is not None):
+            key = "revision" if self.revision is not None else "chat_template"
+            raise broken(key, f"{key} is given, but base is not", "name the model with base, or leave it out")
+        if (self.hidden // self.heads) % 2:
+            raise broken(
+                "hidden",
+                f"hidden / heads is {self.hidden // self.heads}, an odd number",
+                "rotary positions turn pairs of numbers: make hidden / heads even",
+            )
+        return self
+
+
+class UserModelConfig(ModelConfig):
+    """A user model: its goal is restated at each turn, next to the message that it is compared with."""
+
+    max_length: Annotated[int, Field(ge=32, le=131_072)] = 1024
+    """Longest dialogue in tokens, the goal restated at each turn included, 32 to 131072."""
+    prompt: Literal["once", "each turn"] = "each turn"
+    """Where the goal stands: `once` at the start, or again before what the agent says at `each turn`."""
+
+
+class UnseenUserModelConfig(UserModelConfig):
+    """The user family that no agent is trained with: smaller, and from scratch, so that it errs in other places."""
+
+    hidden: Annotated[int, Field(ge=8, le=8192)] = 64
+    """Width of the residual stream, 8 to 8192; a multiple of `heads`."""
+    intermediate: Annotated[int, Field(ge=8, le=65_536)] = 176
+    """Width of the gated feed-forward layer, 8 to 65536."""
+
+
+class EndpointConfig(StageConfig):
+    """A prompted LLM as the user, behind any OpenAI-compatible endpoint."""
+
+    model: str | None = None
+    """Its name at the endpoint; null: no endpoint, and a programme stands in for a prompted LLM."""
+    base_url: str | None = None
+    """Address up to and with /v1; null for the provider's own."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Environment variable that holds the key; it need not be set where base_url is given."""
+    prompt: Path | None = None
+    """Jinja file with the system prompt, which may use `goal`, `leave` and `forced`; null for the package's own."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """Decoding temperature, 0 to 2."""
+    max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 200
+    """Longest answer in tokens, 1 to 100000."""
+    concurrency: Annotated[int, Field(ge=1, le=1024)] = 16
+    """Requests at once, in each worker process, 1 to 1024."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """How long to wait for an answer, above 0 and at most 3600."""
+    retries: Annotated[int, Field(ge=0, le=100)] = 5
+    """Further attempts before a dialogue is given up and counted as failed, 0 to 100."""
+    pause_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
+    """Pause before the second attempt, which doubles with each further one, 0 to 60."""
+    max_total_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Tokens of all answers and what they answered, at which the run stops; null for no limit."""
+    max_cost: Annotated[float, Field(gt=0)] | None = None
+    """Money at which the run stops, in the unit of the prices; null for no limit."""
+    price_in: Annotated[float, Field(ge=0)] = 0.0
+    """Price of a million tokens that are read, 0 or more."""
+    price_out: Annotated[float, Field(ge=0)] = 0.0
+    """Price of a million tokens that are written, 0 or more."""
+
+    @model_validator(mode="after")
+    def _rules(self) -> EndpointConfig:
+        if self.max_cost is not None and not self.price_in and not self.price_out:
+            raise broken("max_cost", "max_cost is given, but no price", "give price_in and price_out, or leave it out")
+        return self

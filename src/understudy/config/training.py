@@ -1,0 +1,86 @@
+"""How models are fitted and trained."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from understudy.config.base import LearningRate, OpenShare, Share, StageConfig, broken
+
+
+class SFTConfig(StageConfig):
+    """Supervised fine-tuning of a base agent (agent side) or of a user (roles reversed)."""
+
+    steps: Annotated[int, Field(ge=1, le=10_000_000)] = 1500
+    """Most optimiser steps, 1 to 10000000; the learning rate falls to 0 with the last one."""
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Most passes over the training dialogues, 1 to 1000."""
+    learning_rate: LearningRate = 3e-3
+    """Peak of AdamW's learning rate, above 0 and at most 1."""
+    batch_tokens: Annotated[int, Field(ge=32, le=10_000_000)] = 2048
+    """Tokens per optimiser step, padding included, 32 to 10000000; at least the longest dialogue."""
+    copying_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 1400
+    """Steps on repeated random tokens before SFT, once for all cells, 0 (none) to 1000000."""
+    comparison_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """Weight of a user's loss on what the agent's messages lack, add and repeat, 0 (likelihood alone) to 100."""
+    other_side_weight: Share = 0.3
+    """Weight of what this side did not write (prompt, other side) in the loss, 0 to 1: a new model must learn to read."""
+    warmup: Share = 0.05
+    """Share of the steps in which the learning rate rises from 0, 0 to 1."""
+    validation_share: Annotated[float, Field(gt=0, lt=0.9)] = 0.1
+    """Share of the people whose dialogues choose the best epoch, between 0 and 0.9."""
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """AdamW's decoupled weight decay, 0 to 1; far above the usual 0.01, as the logs are few (arXiv 2509.14786)."""
+    patience: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Epochs without a lower validation loss before training stops, 1 to 1000; the best epoch is kept."""
+
+
+class ResidualConfig(StageConfig):
+    """What a fine-tuned user still gets wrong, learned as a residual energy (arXiv 2004.11714) to resample its replies."""
+
+    candidates: Annotated[int, Field(ge=1, le=64)] = 4
+    """Replies that an aligned user writes for each one it says, 1 (SFT alone, nothing is learned) to 64."""
+    contexts: Annotated[int, Field(ge=100, le=1_000_000)] = 6000
+    """Logged contexts in which people's reply is told from the model's own, 100 to 1000000; fewer where fewer exist."""
+    min_gain: Annotated[float, Field(ge=0, le=10)] = 0.02
+    """Nats per reply that the energy must see on held-out persons to be used at all, 0 to 10: candidates cost time."""
+
+
+class RLConfig(StageConfig):
+    """GRPO (arXiv 2402.03300) on the agent's tokens; the arms differ only in where contexts and users come from."""
+
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """Optimiser steps of every arm that trains by RL, 1 to 1000000; take enough for the oracle to reach its plateau."""
+    messages_per_step: Annotated[int, Field(ge=8, le=10_000_000)] = 320
+    """Agent messages sampled per step in every arm, about: short dialogues get more groups. 8 to 10000000."""
+    min_groups: Annotated[int, Field(ge=1, le=65_536)] = 8
+    """Fewest tasks per step, 1 to `max_groups`."""
+    max_groups: Annotated[int, Field(ge=1, le=65_536)] = 80
+    """Most tasks per step, `min_groups` to 65536."""
+    group_size: Annotated[int, Field(ge=2, le=4096)] = 8
+    """Dialogues per task, 2 to 4096; the advantage compares them with each other."""
+    learning_rate: LearningRate = 6e-4
+    """AdamW's learning rate, above 0 and at most 1; 1e-3 wrecked tiny models within 10 steps in our trials."""
+    kl_weight: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Weight of the KL penalty towards the base agent, 0 (none) to 100."""
+    clip: OpenShare = 0.2
+    """Half-width of the ratio's clipping interval, between 0 and 1 (PPO, arXiv 1707.06347)."""
+    max_grad_norm: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    """Gradients are scaled down to this norm, above 0."""
+    micro_batch_tokens: Annotated[int, Field(ge=32, le=10_000_000)] = 8192
+    """Tokens per forward pass, padding included, 32 to 10000000; changes memory and speed, not the gradient."""
+    checkpoint_every: Annotated[int, Field(ge=1, le=1_000_000)] = 10
+    """Steps between checkpoints that a resumed run goes on from, 1 to 1000000."""
+    warmup_steps: Annotated[int, Field(ge=1, le=100_000)] = 5
+    """Steps in which the learning rate rises to its value, 1 (at once) to 100000."""
+
+    @model_validator(mode="after")
+    def _rules(self) -> RLConfig:
+        if self.min_groups > self.max_groups:
+            raise broken(
+                "min_groups",
+                f"min_groups is {self.min_groups}, more than max_groups ({self.max_groups})",
+                "lower min_groups or raise max_groups",
+            )
+        return self
