@@ -101,6 +101,21 @@ def test_a_wrong_colour_is_seen_by_relations_alone() -> None:
     assert points[0, "relations"].test.tv_lower_bound == pytest.approx(0.5, abs=0.08)
 
 
+def test_acts_tell_what_is_done_apart_from_how_it_is_said() -> None:
+    def act(task: Task, message: Message) -> str:
+        return "leaves" if message.end else "says its colour" if task.goal["colour"] in message.text else "says another"
+
+    made = steps(Again("another colour"))
+    points = {(p.turn, p.features): p for p in step_shift(made, seed=0, act=act).points}
+    assert points[0, "acts"].tv_low > 0.2
+    assert points[0, "words"].tv_low == 0
+    # Other words for the same acts are no difference to them.
+    politer = [s._replace(message=replace(s.message, text=f"{s.message.text} kindly")) for s in steps(Again())]
+    polite = {(p.turn, p.features): p for p in step_shift(politer, seed=0, act=act).points}
+    assert polite[0, "words"].tv_low > 0.8
+    assert polite[0, "acts"].tv_low == 0
+
+
 def test_contexts_that_carry_it_are_named() -> None:
     made = steps(Again(), 600)
     asked = [i for i, s in enumerate(made) if s.before and "colour" in s.before[-1].text]

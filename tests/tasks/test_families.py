@@ -7,10 +7,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from understudy.errors import ConfigError, LogError
+from understudy.pipeline.known_logs import known_family, known_logs
 from understudy.tasks import FAMILIES, KNOWN_USERS, is_known, load_family
+from understudy.tasks.elicit import Elicit
+from understudy.types import Message
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "deal_or_no_deal"
 
@@ -86,3 +90,23 @@ def test_ones_own_family() -> None:
 def test_a_class_that_does_not_fit(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_family(name)
+
+
+@pytest.mark.parametrize("name", KNOWN_USERS)
+def test_acts_are_few_and_tell_sides_and_goals_apart(name: str) -> None:
+    family: Any = known_family(name)
+    logged = known_logs(family, 100, 50, seed=0)
+    acts = [(m.role, family.act(d.task, m)) for d in logged for m in d.messages]
+    assert 4 < len({act for _, act in acts}) < 120 < len({m.text for d in logged for m in d.messages})
+    assert {role for role, _ in acts} == {"agent", "user"}
+    garbage = family.act(logged[0].task, Message("agent", "☃ 0x7f <|eot|>"))
+    assert isinstance(garbage, str)
+    assert garbage
+
+
+def test_an_act_says_whether_it_serves_the_goal() -> None:
+    order = Elicit().sample_task(np.random.default_rng(0), "t")
+    size = order.goal["slots"]["size"]
+    other = next(v for v in ("small", "medium", "large") if v not in (size, (order.goal["second"] or {}).get("value")))
+    assert Elicit().act(order, Message("user", f"a {size} one please")) == "size as wanted"
+    assert Elicit().act(order, Message("user", f"a {other} one please", end=True)) == "size otherwise, leaves"

@@ -25,14 +25,14 @@ from understudy.results import Figure, KnownUsers, ShiftReport, SideShift, StepE
 from understudy.runs import stream, stream_seed
 from understudy.shift.exact import reward_bound
 from understudy.shift.likelihood import context_shift_by_turn, message_shift_by_turn
-from understudy.shift.steps import StepShift, at_turns, step_shift
+from understudy.shift.steps import Act, StepShift, at_turns, step_shift
 from understudy.shift.telling import LEAVES, telling_contexts, telling_words
 from understudy.shift.two_sample import null_curve, shift_curve
 from understudy.shift.verdict import verdict
 from understudy.speaker import Speaker
 from understudy.stats import bootstrap_interval
 from understudy.tasks import KNOWN_USERS, load_family
-from understudy.tasks.base import KnownUserFamily, TaskFamily
+from understudy.tasks.base import KnownUserFamily, ReadsActs, TaskFamily
 from understudy.tasks.logged import Logged
 from understudy.tasks.negotiate import Negotiate, scenario_of
 from understudy.types import Dialogue, Message, Role
@@ -90,9 +90,10 @@ def measure_shift_of(
         temperature=sampling.temperature,
     )  # fmt: skip
     speaks_for_user = load_user(user, sampling, candidates=candidates)
-    policy = _side("agent", speaks_for_agent, logged, width, seed, on_progress)
-    simulator = _side("user", speaks_for_user, logged, width, seed, on_progress)
     family = _family(logged)
+    act = cast(ReadsActs, family).act if hasattr(family, "act") else None
+    policy = _side("agent", speaks_for_agent, logged, act, width, seed, on_progress)
+    simulator = _side("user", speaks_for_user, logged, act, width, seed, on_progress)
 
     def hold(with_user: Speaker, what: str) -> Conversations:
         """The agent on the logs' own tasks, so that nothing but its words and the user's can differ."""
@@ -115,7 +116,7 @@ def measure_shift_of(
     if family.name in KNOWN_USERS:
         real_users = PopulationSpeaker(cast(KnownUserFamily, family))
         with_people = hold(real_users, "the agent with real users")
-        null = _side("user", real_users, logged, width, stream_seed(seed, "null"), on_progress).points
+        null = _side("user", real_users, logged, act, width, stream_seed(seed, "null"), on_progress).points
         known = _known(
             cast(KnownUserFamily, family), met.dialogues, with_people.dialogues, null, speaks_for_user, user, seed
         )
@@ -139,7 +140,13 @@ def measure_shift_of(
 
 
 def _side(
-    side: Role, speaker: Speaker, logged: Sequence[Dialogue], width: int, seed: int, on_progress: Progress
+    side: Role,
+    speaker: Speaker,
+    logged: Sequence[Dialogue],
+    act: Act | None,
+    width: int,
+    seed: int,
+    on_progress: Progress,
 ) -> SideShift:
     """One step off the logs in every logged context of this side."""
     places = sum(m.role == side for d in logged for m in d.messages)
@@ -150,7 +157,7 @@ def _side(
             on_contexts=lambda done, total: on_progress(what, done, total),
         )
     )  # fmt: skip
-    told, by_turn = step_shift(steps, seed=seed, min_pairs=MIN_PAIRS), at_turns(steps)
+    told, by_turn = step_shift(steps, seed=seed, act=act, min_pairs=MIN_PAIRS), at_turns(steps)
     worst = max(told.points, key=lambda p: (p.tv_low, p.test.auc), default=None)
     return SideShift(
         points=told.points,

@@ -7,7 +7,7 @@ that tells the two apart proves a total variation of at least 2 * balanced accur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,15 +19,16 @@ from understudy.shift.auc import detectable_total_variation, total_variation_bou
 from understudy.shift.contexts import Context
 from understudy.shift.features import ContextFeatures
 from understudy.shift.two_sample import TwoSample, compare_contexts, require_enough
-from understudy.types import Message
+from understudy.types import Message, Task
 from understudy.users.relations import reply_relations
 
-Features = Literal["words", "relations"]
-FEATURES: tuple[Features, ...] = ("words", "relations")
+Features = Literal["words", "relations", "acts"]
 """`words`: n-grams of the message and of what it answers, and whether it ends the dialogue. `relations`: where else its
-words stand (goal, last message, own words), of a user's message alone: `understudy.users.relations`."""
+words stand (goal, last message, own words), of a user's message alone: `understudy.users.relations`. `acts`: what it does
+and what it answers, whatever the wording, where a task can tell that: `understudy.tasks.base.ReadsActs`."""
+Act = Callable[[Task, Message], str]
 
-_RELATION_BITS = 14
+_HASH_BITS = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,13 @@ class ToldApart:
     margins: dict[int, NDArray[np.float64]]
 
 
-def step_shift(steps: Sequence[OneStep], *, seed: int, min_pairs: int = 100, folds: int = 5) -> ToldApart:
+def step_shift(
+    steps: Sequence[OneStep], *, seed: int, act: Act | None = None, min_pairs: int = 100, folds: int = 5
+) -> ToldApart:
     """Two-sample tests at every turn with `min_pairs` steps; those of one person are in one fold.
+
+    Args:
+        act: reads what a message does; no test on acts where None.
 
     Raises:
         UnderstudyError: if `min_pairs` is too small for the folds.
@@ -72,7 +78,7 @@ def step_shift(steps: Sequence[OneStep], *, seed: int, min_pairs: int = 100, fol
     require_enough(min_pairs, min_pairs, folds)
     by_turn = at_turns(steps)
     turns = [turn for turn, found in sorted(by_turn.items()) if len(found) >= min_pairs]
-    sets: tuple[Features, ...] = FEATURES if steps and steps[0].logged.role == "user" else FEATURES[:1]
+    sets = _sets(steps, act)
     corrected = 1 - 0.05 / max(1, len(turns) * len(sets))
     points: list[StepShift] = []
     margins = {}
@@ -81,7 +87,7 @@ def step_shift(steps: Sequence[OneStep], *, seed: int, min_pairs: int = 100, fol
         logged, own = ([_context(step, message) for step, message in _messages(here, i)] for i in (0, 1))
         clusters, label = _persons(here), np.arange(2 * len(here)) < len(here)
         for features in sets:
-            matrix = _words([*logged, *own]) if features == "words" else _relations(here)
+            matrix = _matrix(features, here, [*logged, *own], act)
             test, scores = compare_contexts(logged, own, matrix, clusters, turn=turn, seed=seed, folds=folds)
             _, tv_low = total_variation_bound(scores > 0, label, clusters, corrected)
             points.append(StepShift(turn, features, test, tv_low, detectable_total_variation(len(here), corrected)))
@@ -113,16 +119,35 @@ def _persons(steps: Sequence[OneStep]) -> NDArray[np.int64]:
     return np.array([*one, *one], dtype=np.int64)
 
 
+def _sets(steps: Sequence[OneStep], act: Act | None) -> list[Features]:
+    sets: list[Features] = ["words"]
+    if steps and steps[0].logged.role == "user":
+        sets.append("relations")
+    return [*sets, "acts"] if act is not None else sets
+
+
+def _matrix(features: Features, steps: Sequence[OneStep], contexts: Sequence[Context], act: Act | None) -> Any:
+    """[2 * steps, F], the logged messages first."""
+    if features == "words":
+        return _words(contexts)
+    from sklearn.feature_extraction import FeatureHasher
+
+    both = [*_messages(steps, 0), *_messages(steps, 1)]
+    if features == "relations" or act is None:
+        named = [reply_relations(s.dialogue.task.user_prompt, s.before, m) for s, m in both]
+    else:
+        named = [_acts(s, m, act) for s, m in both]
+    return FeatureHasher(2**_HASH_BITS, alternate_sign=False).transform(named)
+
+
+def _acts(step: OneStep, message: Message, act: Act) -> dict[str, float]:
+    task = step.dialogue.task
+    found, answered = act(task, message), act(task, step.before[-1]) if step.before else "opening"
+    return {found: 1.0, f"{answered} -> {found}": 1.0}
+
+
 def _words(contexts: Sequence[Context]) -> Any:
     from scipy.sparse import csr_matrix, hstack
 
     ends = [[float(c.messages[-1].end), float(c.messages[-1].end and not c.messages[-1].text)] for c in contexts]
     return hstack([ContextFeatures(contexts).matrix(contexts), csr_matrix(np.array(ends))], format="csr")
-
-
-def _relations(steps: Sequence[OneStep]) -> Any:
-    from sklearn.feature_extraction import FeatureHasher
-
-    hasher = FeatureHasher(2**_RELATION_BITS, alternate_sign=False)
-    both = [*_messages(steps, 0), *_messages(steps, 1)]
-    return hasher.transform([reply_relations(s.dialogue.task.user_prompt, s.before, m) for s, m in both])

@@ -99,3 +99,11 @@ class KnownUserFamily(TaskFamily, Protocol):
     def script(self, task: Task, messages: Sequence[Message], rng: np.random.Generator) -> Message:
         """The imperfect agent that wrote the logs; it reads `task.agent_prompt` and the messages, never the goal."""
         ...
+
+
+class ReadsActs(Protocol):
+    """A family that can tell what a message does; no family needs to."""
+
+    def act(self, task: Task, message: Message) -> str:
+        """What a message does, in a few words, whatever its wording: a fixed rule that reads any text of either side."""
+        ...

@@ -12,7 +12,7 @@ from understudy.tasks.base import Check, FinalAct
 from understudy.tasks.edit import coherence as checks
 from understudy.tasks.edit.population import EditPopulation
 from understudy.tasks.edit.prompted import prompted_reply
-from understudy.tasks.edit.reading import DRAFT, approves, read_agent
+from understudy.tasks.edit.reading import DRAFT, approves, read_agent, read_user
 from understudy.tasks.edit.script import script
 from understudy.tasks.edit.words import REGISTERS, SLOTS, VALUES, render
 from understudy.tasks.population import ReplyDistribution
@@ -84,6 +84,20 @@ class Edit:
     def coherence(self, task: Task, messages: Sequence[Message]) -> list[Check]:
         """See `understudy.tasks.edit.coherence`."""
         return checks.coherence(task, messages)
+
+    def act(self, task: Task, message: Message) -> str:
+        """A draft with how many slots it gets right, or what is asked for; what a user speaks of, approval and leaving."""
+        if message.role == "agent":
+            said = read_agent(message.text)
+            if said.draft is None:
+                return " ".join([said.kind, said.slot]).strip()
+            right = sum(v == task.goal["slots"][slot] for v, slot in zip(said.draft.values, SLOTS, strict=True))
+            return f"draft {right} right"
+        if message.end:
+            return "approves" if approves(message.text) else "leaves"
+        told = read_user(message.text)
+        valued = {slot for slot, _ in told.values}
+        return ", ".join(f"{name}{' told' if name in valued else ''}" for name in sorted(told.named)) or "says nothing"
 
     def prompted_reply(self, task: Task, messages: Sequence[Message]) -> ReplyDistribution:
         """See `understudy.tasks.edit.prompted`."""

@@ -10,7 +10,7 @@ from understudy.tasks.base import Check, FinalAct
 from understudy.tasks.elicit import coherence as checks
 from understudy.tasks.elicit.population import ElicitPopulation
 from understudy.tasks.elicit.prompted import prompted_reply
-from understudy.tasks.elicit.reading import current_goal, read_agent, read_final
+from understudy.tasks.elicit.reading import current_goal, read_agent, read_final, read_user
 from understudy.tasks.elicit.script import script
 from understudy.tasks.elicit.words import FINAL, SLOTS, VALUES
 from understudy.tasks.population import ReplyDistribution
@@ -87,6 +87,22 @@ class Elicit:
     def coherence(self, task: Task, messages: Sequence[Message]) -> list[Check]:
         """See `understudy.tasks.elicit.coherence`."""
         return checks.coherence(task, messages)
+
+    def act(self, task: Task, message: Message) -> str:
+        """What is asked for, or which slots are told and whether as wanted; changes of mind and leaving."""
+        if message.role == "agent":
+            asked = read_agent(message.text)
+            return " ".join([asked.kind, *asked.slots])
+        said, second = read_user(message.text), task.goal["second"] or {}
+        wanted = {*task.goal["slots"].items(), (second.get("slot"), second.get("value"))}
+        told = [
+            f"{slot} {'as wanted' if (slot, said.values[slot]) in wanted else 'otherwise'}"
+            for slot in sorted(said.values)
+        ]
+        return (
+            ", ".join([*(["changes"] if said.cue else []), *told, *(["leaves"] if message.end else [])])
+            or "says nothing"
+        )
 
     def prompted_reply(self, task: Task, messages: Sequence[Message]) -> ReplyDistribution:
         """See `understudy.tasks.elicit.prompted`."""

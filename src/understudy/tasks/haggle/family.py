@@ -22,6 +22,7 @@ from understudy.tasks.haggle.items import (
 )
 from understudy.tasks.haggle.population import HagglePopulation, triple
 from understudy.tasks.haggle.prompted import prompted_reply
+from understudy.tasks.haggle.reading import read
 from understudy.tasks.haggle.script import script
 from understudy.tasks.population import ReplyDistribution
 from understudy.types import Message, Outcome, Task
@@ -147,6 +148,14 @@ class Haggle:
     def coherence(self, task: Task, messages: Sequence[Message]) -> list[Check]:
         """Every occasion for a contradiction by the user (see `coherence.coherence`)."""
         return coherence(triple(task.goal["counts"]), triple(task.goal["user_values"]), messages)
+
+    def act(self, task: Task, message: Message) -> str:
+        """The kind of act, and what an offer is worth to its speaker."""
+        found = read(message.text, triple(task.goal["counts"]))
+        act: str = found.kind
+        if found.share is not None:
+            act += f" {points(found.share, triple(task.goal[f'{message.role}_values']))}"
+        return f"{act}, ends" if message.end else act
 
     def prompted_reply(self, task: Task, messages: Sequence[Message]) -> ReplyDistribution:
         """The stand-in for a prompted LLM user (see `prompted`)."""
