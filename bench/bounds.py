@@ -12,8 +12,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from understudy.shift.exact import Reward, context_shift, contexts, policy_shift, reward_bound, user_shift, value
-from understudy.shift.families import ProcessPair, cliff, misunderstanding, random_pair, recoverable
+from understudy.shift.exact import (
+    Reward,
+    context_shift,
+    contexts,
+    policy_shift,
+    reward_bound,
+    turn_weights,
+    user_shift,
+    value,
+)
+from understudy.shift.families import ProcessPair, at_one_turn, cliff, misunderstanding, random_pair, recoverable
 
 HORIZONS = (2, 4, 8, 16, 32)
 ERROR = 1e-3
@@ -37,6 +46,28 @@ def slope(values: list[float]) -> float:
     return float(np.polyfit(np.log(HORIZONS), np.log(values), 1)[0])
 
 
+def early_mismatches(seed: int, horizon: int = 8, size: float = 0.1) -> None:
+    """A mismatch at one turn alone: the gap it leaves for each unit of total variation, beside its weight in the bound."""
+    print(f"one mismatch at turn 0, 1, ..: gap / its total variation, per turn, H={horizon}")
+    print(f"    weight in the bound: {' '.join(f'{w:6.0f}' for w in turn_weights(horizon, 'per turn'))}")
+    for family in (cliff, misunderstanding, recoverable):
+        whole = family(horizon, size, "per turn")
+        print(
+            f"    {family.__name__:19}: {' '.join(f'{_per_unit(at_one_turn(whole, t), t):6.2f}' for t in range(horizon))}"
+        )
+    rng = np.random.default_rng(seed)
+    pairs = [random_pair(rng, horizon, 8, 4, closeness=0.9) for _ in range(200)]
+    means = [np.mean([_per_unit(at_one_turn(pair, t), t) for pair in pairs]) for t in range(horizon)]
+    print(f"    {'random, mean of 200':19}: {' '.join(f'{m:6.2f}' for m in means)}")
+
+
+def _per_unit(c: ProcessPair, turn: int) -> float:
+    d = contexts(c.agent, c.users)
+    size = policy_shift(d, c.agent, c.other_agent)[turn] + user_shift(d, c.agent, c.users, c.other_users)[turn]
+    gap, _, _ = gap_and_bound(c, "per turn")
+    return float(gap / size) if size else 0.0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=10_000)
@@ -51,6 +82,7 @@ def main() -> None:
                 f"    {family.__name__}, {reward}: gap {slope(list(gaps)):.3f}, bound {slope(list(bounds)):.3f}; "
                 f"gap / bound {gaps[0] / bounds[0]:.3f} at H={HORIZONS[0]}, {gaps[-1] / bounds[-1]:.3f} at H={HORIZONS[-1]}"
             )
+    early_mismatches(given.seed)
     rng = np.random.default_rng(given.seed)
     print("random processes (8 states, 4 acts, nine tenths alike): mean gap / bound, per turn")
     for h in HORIZONS:

@@ -19,7 +19,7 @@ from understudy.shift.exact import (
     user_shift,
     value,
 )
-from understudy.shift.families import ProcessPair, cliff, misunderstanding, random_pair, recoverable
+from understudy.shift.families import ProcessPair, at_one_turn, cliff, misunderstanding, random_pair, recoverable
 
 REWARDS: tuple[Reward, ...] = ("per turn", "terminal")
 HORIZONS = np.array([2, 4, 8, 16, 32])
@@ -142,3 +142,17 @@ def test_tables_that_are_none_are_errors() -> None:
         contexts(np.full((3, 2, 2), 0.5), users)
     with pytest.raises(ValueError, match="agent"):
         contexts(np.full((2, 2, 2), 0.6), users)
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 5])
+def test_a_mismatch_at_one_turn_alone_costs_its_weight_where_it_lasts(horizon: int) -> None:
+    for turn in range(horizon):
+        gap, bound = gap_and_bound(at_one_turn(cliff(horizon, 0.1, "per turn"), turn), "per turn")
+        assert gap == pytest.approx(0.1 * (horizon - turn)) == pytest.approx(bound)
+        mended, weighed = gap_and_bound(at_one_turn(recoverable(horizon, 0.1, "per turn"), turn), "per turn")
+        assert mended == pytest.approx(0.1)
+        assert weighed == pytest.approx(0.1 * (horizon - turn))
+        later, its_bound = gap_and_bound(at_one_turn(misunderstanding(horizon, 0.1, "per turn"), turn), "per turn")
+        # What is misunderstood is the reply to the turn before; users of this process open alike.
+        assert later == pytest.approx(0.1 * (horizon - turn) if turn else 0.0)
+        assert its_bound == pytest.approx(later)

@@ -64,6 +64,16 @@ def recoverable(horizon: int, eps: float, reward: Reward) -> ProcessPair:
     return ProcessPair(_errs(horizon, 0.0), users, _errs(horizon, eps), users, rewards)
 
 
+def at_one_turn(pair: ProcessPair, turn: int) -> ProcessPair:
+    """The same processes without any difference but those of one turn: of the agents' act, and of the users' words before."""
+    other_agent, replies = pair.agent.copy(), pair.users.replies.copy()
+    other_agent[turn] = pair.other_agent[turn]
+    if turn > 0:
+        replies[turn - 1] = pair.other_users.replies[turn - 1]
+    opening = pair.other_users.opening if turn == 0 else pair.users.opening
+    return ProcessPair(pair.agent, pair.users, other_agent, Users(opening, replies), pair.rewards)
+
+
 def random_pair(
     rng: np.random.Generator,
     horizon: int,
