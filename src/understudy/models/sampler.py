@@ -101,19 +101,11 @@ class Sampler:
         if not whole:
             self.cache.store(order, work)
         self.held[place_array] = lengths
-        if count == 1:
-            return [[one] for one in self._decode(work, logits, lengths, uniforms[:, 0], stops, temperature)]
-        # A few places at a time: the candidates of all at once would need `count` times the memory of the dialogues.
-        some = max(1, self.cache.rows // count)
-        written: list[list[Sampled]] = []
-        for first in range(0, len(places), some):
-            held = np.arange(first, min(first + some, len(places))).repeat(count)
-            copies, columns = torch.as_tensor(held, device=self.device), int(lengths[held].max()) + limit
-            part = work.select(copies, min(self.max_length, columns))
-            noise = uniforms[held[::count]].reshape(-1, limit)
-            found = self._decode(part, logits[copies], lengths[held], noise, stops, temperature)
-            written += [found[row : row + count] for row in range(0, len(found), count)]
-        return written
+        if count > 1:
+            copies = torch.arange(len(places), device=self.device).repeat_interleave(count)
+            work, logits, lengths = work.select(copies, columns), logits[copies], np.repeat(lengths, count)
+        written = self._decode(work, logits, lengths, uniforms.reshape(-1, limit), stops, temperature)
+        return [written[row : row + count] for row in range(0, len(written), count)]
 
     def _decode(
         self,
