@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 
 from understudy.tasks.base import TaskFamily
@@ -24,10 +24,13 @@ def dialogue(family: TaskFamily, task: Task, person: str) -> Turns:
     """
     messages: tuple[Message, ...] = ()
     turn: Role = task.opener
+    public: Callable[[Message], str | None] | None = getattr(family, "public", None)
     while True:
         message = yield turn, messages
         if message.role != turn:
             raise ValueError(f"asked the {turn}, was sent a message of the {message.role}")
+        if public is not None:
+            message = replace(message, public=public(message))
         messages = (*messages, message)
         ending = family.ending(task, messages)
         if ending is None and message.end:

@@ -21,12 +21,19 @@ class Message:
         text: the words; may be empty only where `end` is true (the speaker left without a word).
         end: whether the speaker ended the conversation with this message.
         shown: what the interface shows the other side beside it, and no side can write (`TaskFamily.shown`).
+        public: what the other side is given in place of the words, where some of them are private; None where all are public.
     """
 
     role: Role
     text: str
     end: bool = False
     shown: str = ""
+    public: str | None = None
+
+    @property
+    def heard(self) -> str:
+        """What the other side is given of the words."""
+        return self.text if self.public is None else self.public
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,9 @@ def test_files_round_trip(tmp_path: Path) -> None:
         (Message("agent", "", end=True),),
         Outcome(0.0, "agent ended"),
     )
-    beside = replace(DIALOGUE, messages=(replace(DIALOGUE.messages[0], shown="offered 4"), *DIALOGUE.messages[1:]))
+    beside = replace(
+        DIALOGUE, messages=(replace(DIALOGUE.messages[0], shown="offered 4", public="x"), *DIALOGUE.messages[1:])
+    )
     write_dialogues(path, [DIALOGUE, left_at_once, beside])
     assert read_dialogues(path) == [DIALOGUE, left_at_once, beside]
     assert [file.name for file in tmp_path.iterdir()] == ["logs.jsonl"]

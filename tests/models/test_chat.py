@@ -112,3 +112,14 @@ def test_saved_folder_gives_the_same_tokens_and_weights(tiny_model: ChatModel, t
 def test_a_missing_model_says_what_to_do(tmp_path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ModelError, match="save_pretrained"):
         load_chat_model(tmp_path)
+
+
+def test_what_is_private_is_written_by_its_own_side_and_not_given_to_the_other(tiny_model: ChatModel) -> None:
+    said = (Message("user", "red"), Message("agent", "i sell green", public="i sell"), Message("user", "please"))
+    agent, user = (ChatFormat(tiny_model.tokenizer, side) for side in ("agent", "user"))  # type: ignore[arg-type]
+    own, mask = agent.dialogue("", said)
+    assert [w for w, marked in pieces(tiny_model, own, mask) if marked] == ["i", "sell", "green", "<|eot|>"]
+    given, _ = user.dialogue("", said)
+    heard = [w for w, marked in pieces(tiny_model, given, user.heard("", said)) if marked]
+    assert heard == ["i", "sell"]
+    assert "green" not in tiny_model.tokenizer.decode(given)

@@ -10,9 +10,10 @@ import pytest
 
 from understudy.dialogue import dialogue
 from understudy.errors import LogError
+from understudy.logs.read import conversations
 from understudy.tasks.base import Check, FinalAct
-from understudy.tasks.negotiate import Negotiate, Scenario, load_corpus
-from understudy.tasks.negotiate.closing import DOES_NOT_FIT, MALFORMED, TOO_MANY
+from understudy.tasks.negotiate import Negotiate, Scenario, load_corpus, renamed
+from understudy.tasks.negotiate.closing import MALFORMED, TOO_MANY
 from understudy.tasks.negotiate.items import Selection, is_pareto, make_task, read_selection, scenario_of
 from understudy.tasks.negotiate.prompted import PATIENCE, wanted
 from understudy.types import Dialogue, Message, Outcome
@@ -152,18 +153,8 @@ def test_no_final_act_where_nothing_can_be_learned(texts: list[str]) -> None:
         (["hi", "<selection> 1 4 0"], [Check(MALFORMED, False), Check(TOO_MANY, True)]),
         (["hi", "<selection> 1 3"], [Check(MALFORMED, True)]),
         (["hi", "<selection> none"], [Check(MALFORMED, False)]),
-        (
-            ["<selection> 1 0 1", "<selection> 0 3 0"],
-            [Check(MALFORMED, False), Check(TOO_MANY, False), Check(DOES_NOT_FIT, False)],
-        ),
-        (
-            ["<selection> 1 0 1", "<selection> 1 3 0"],
-            [Check(MALFORMED, False), Check(TOO_MANY, False), Check(DOES_NOT_FIT, True)],
-        ),
-        (["<selection> 1 0 1", "why ?"], [Check(DOES_NOT_FIT, True)]),
-        (["<selection> none", "<selection> none"], [Check(MALFORMED, False), Check(DOES_NOT_FIT, False)]),
-        # Nothing fits a selection that cannot be.
-        (["<selection> 9 9 9", "<selection> none"], [Check(MALFORMED, False)]),
+        (["<selection> 1 0 1", "<selection> 1 3 0"], [Check(MALFORMED, False), Check(TOO_MANY, False)]),
+        (["<selection> 1 0 1", "why ?"], []),
     ],
 )
 def test_coherence_of_the_users_closing(texts: list[str], checks: list[Check]) -> None:
@@ -182,10 +173,11 @@ def test_the_stand_in_agrees_to_anything_and_gives_what_is_asked() -> None:
     greedy = replies("i want everything or i walk .")
     assert len(greedy) > 2
     assert all(read_selection(m.text) is None and not m.end for m in greedy)
-    assert replies("<selection> 1 1 1") == {Message("user", "<selection> 0 2 0")}
-    assert replies("<selection> 9 0 1") == {Message("user", "<selection> 0 3 0")}
-    assert replies("<selection> none") == {Message("user", "<selection> none")}
-    assert replies("<selection> what") == {Message("user", "<selection> 0 0 0")}
+    asked = ("i want the book and the ball", "deal")
+    # What is selected is not shown to it: what was said counts, and who said nothing gets everything.
+    for selected in ("<selection> 1 0 1", "<selection> 0 0 0", "<selection> none", "<selection> what"):
+        assert replies(*asked, selected) == {Message("user", "<selection> 0 3 0")}
+        assert replies(selected) == {Message("user", "<selection> 0 0 0")}
 
 
 def test_the_stand_in_closes_by_itself_after_some_messages() -> None:
@@ -193,6 +185,36 @@ def test_the_stand_in_closes_by_itself_after_some_messages() -> None:
     assert all(read_selection(m.text) is None for m in replies(*talk[: 2 * PATIENCE - 3]))
     assert replies(*talk[: 2 * PATIENCE - 1]) == {Message("user", "<selection> 1 1 0")}
     assert replies(*["hm", "ok"] * (PATIENCE - 1), "hm") == {Message("user", "<selection> 0 0 0")}
+
+
+def test_a_selection_is_private_whoever_makes_it() -> None:
+    turns = dialogue(FAMILY, TASK, "p")
+    next(turns)
+    turns.send(Message("agent", "the ball ?"))
+    asked, messages = turns.send(Message("user", "<selection> 1 3 0"))
+    assert asked == "agent"
+    assert messages[-1] == Message("user", "<selection> 1 3 0", public="<selection>")
+    assert [m.heard for m in messages] == ["the ball ?", "<selection>"]
+    with pytest.raises(StopIteration) as over:
+        turns.send(Message("agent", "<selection> 0 0 1"))
+    assert over.value.value.outcome.reward == 0.5
+
+
+def test_renaming_changes_names_and_places_and_nothing_else() -> None:
+    one = load_corpus(FIXTURE, seed=0).validation[0]
+    others = renamed(one)
+    assert len(others) == 5
+    assert len({other.task.user_prompt for other in (one, *others)}) > 1
+    for other in others:
+        assert replay(other) == other, "the same ending, rewards and privacy"
+        assert other.outcome == one.outcome
+        assert (other.task.id, other.person) == (one.task.id, one.person)
+        assert [len(m.text.split()) for m in other.messages] == [len(m.text.split()) for m in one.messages]
+    # books -> hats, hats -> balls, balls -> books; then the same way on, and back again.
+    texts = {tuple(m.text for m in other.messages) for other in others}
+    assert len(texts) == 5
+    assert any("the book for me please" in said for said in texts)
+    assert one in [back for other in others for back in renamed(other)]
 
 
 @pytest.mark.parametrize(
@@ -234,15 +256,19 @@ def test_a_logged_dialogue_by_hand() -> None:
 
 def test_logs_replay_and_sides_are_a_seeded_coin() -> None:
     corpus = load_corpus(FIXTURE, seed=0)
-    # 24 negotiations in training, one of them disconnected.
-    assert (len(corpus.train), len(corpus.validation)) == (23, 6)
+    # 24 negotiations in training, one of them disconnected, each seen from both sides.
+    assert (len(corpus.train), len(corpus.validation)) == (46, 6)
+    assert conversations(corpus.train) == 23
+    for one, other in zip(corpus.train[::2], corpus.train[1::2], strict=True):
+        assert {one.task.opener, other.task.opener} == {"agent", "user"}
+        assert [m.text for m in one.messages] == [m.text for m in other.messages]
+        assert one.task.agent_prompt == other.task.user_prompt
     for one in (*corpus.train, *corpus.validation):
         assert replay(one) == one
-    assert [d.outcome.ending for d in corpus.train].count("no deal") == 2
-    assert {d.task.opener for d in corpus.train} == {"agent", "user"}
+    assert [d.outcome.ending for d in corpus.train].count("no deal") == 4
     assert load_corpus(FIXTURE.parent, seed=0) == corpus
-    other = load_corpus(FIXTURE, seed=1)
-    assert [d.task.opener for d in other.train] != [d.task.opener for d in corpus.train]
+    openers = {tuple(d.task.opener for d in load_corpus(FIXTURE, seed).validation) for seed in range(8)}
+    assert len(openers) > 3
     assert len({d.person for d in (*corpus.train, *corpus.validation)}) == 29
 
 
@@ -304,8 +330,9 @@ def test_a_missing_folder_or_file_says_what_is_expected(tmp_path: Path) -> None:
 def test_the_real_corpus() -> None:
     corpus = load_corpus(REAL, seed=0)
     family = Negotiate.from_folder(REAL)
-    # 4,300 less 28 disconnected, and less one too long where the coin makes its first speaker the agent; 525 less 3.
-    assert len(corpus.train) in (4271, 4272)
+    # 4,300 less 28 disconnected, from both sides, less one view that is too long for its agent; 525 less 3.
+    assert len(corpus.train) == 2 * 4272 - 1
+    assert conversations(corpus.train) == 4272
     assert len(corpus.validation) in (521, 522)
     for one in (*corpus.train, *corpus.validation):
         assert replay(one) == one
@@ -317,8 +344,8 @@ def test_the_real_corpus() -> None:
         if act is not None:
             logged = one.messages[act.position].text
             assert family.final_act_reward(one.task, one.messages, act.position, logged) == one.outcome.reward
-    # A fair coin decides who is the agent: 4,271 of them are outside .5 +- .04 once in 10^7.
-    assert abs(np.mean([d.task.opener == "agent" for d in corpus.train]) - 0.5) < 0.04
+    # A fair coin decides who is the agent: 522 of them are outside .5 +- .1 once in 10^5.
+    assert abs(np.mean([d.task.opener == "agent" for d in corpus.validation]) - 0.5) < 0.1
     assert np.mean([d.outcome.details["agreed"] for d in corpus.train]) == pytest.approx(0.922, abs=0.001)
     trained, judged = ({scenario_of(d.task.goal).sides for d in part} for part in (corpus.train, corpus.validation))
     # No pair of contexts was met in training, but nearly each side's own was.

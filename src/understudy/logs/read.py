@@ -47,6 +47,11 @@ def write_dialogues(path: str | os.PathLike[str], dialogues: Iterable[Dialogue])
     write_pieces(Path(path), (json.dumps(to_record(d), ensure_ascii=False, allow_nan=False) + "\n" for d in dialogues))
 
 
+def conversations(dialogues: Iterable[Dialogue]) -> int:
+    """How many conversations of people these are: both views of one, by either side, count once."""
+    return len({(d.task.family, d.task.id) for d in dialogues})
+
+
 def _parse(line: bytes, where: str, *, last: bool) -> object:
     try:
         return json.loads(line.decode("utf-8"))

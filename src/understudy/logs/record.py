@@ -26,7 +26,8 @@ _TYPE_WORDS = {str: "a string", list: "a list", dict: "an object", float: "a num
 
 
 def to_record(dialogue: Dialogue) -> dict[str, Any]:
-    """The JSON-able record of a dialogue; `end` is written only where it is true, `shown` where something is.
+    """The JSON-able record of a dialogue; `end` is written only where it is true, `shown` where something is,
+    `public` where something is not.
 
     `from_record` gives back an equal dialogue if the goal holds JSON's own types (lists, not tuples; string keys).
     """
@@ -39,6 +40,7 @@ def to_record(dialogue: Dialogue) -> dict[str, Any]:
             {"role": ROLE_NAMES[m.role], "content": m.text}
             | ({"end": True} if m.end else {})
             | ({"shown": m.shown} if m.shown else {})
+            | ({"public": m.public} if m.public is not None else {})
             for m in dialogue.messages
         ],
         "task": {
@@ -107,6 +109,7 @@ def _messages(raw: Sequence[object], where: str) -> tuple[str | None, tuple[Mess
         role, text = fields.get("role", str), fields.get("content", str)
         end = fields.get("end", bool) if "end" in fields.values else False
         shown = fields.get("shown", str) if "shown" in fields.values else ""
+        public = fields.get("public", str) if "public" in fields.values else None
         if role == "system" and index == 0:
             system = text
             continue
@@ -125,7 +128,7 @@ def _messages(raw: Sequence[object], where: str) -> tuple[str | None, tuple[Mess
             )
         if messages and messages[-1].role == side:
             raise _error(where, key, f"follows another message of the same side ({role})", "join them into one")
-        messages.append(Message(side, text, end, shown))
+        messages.append(Message(side, text, end, shown, public))
     spoke = {message.role for message in messages}
     left_at_once = len(messages) == 1 and messages[0].end
     if len(spoke) < 2 and not left_at_once:

@@ -92,7 +92,7 @@ class ChatFormat:
         """The tokens of the other side's message; `first` where no message stands before it."""
         head, tail = self._other
         before, inside = self._with_prompt(prompt, first)
-        return [*before, *head, *inside, *self.words(message.text), *tail]
+        return [*before, *head, *inside, *self.words(message.heard), *tail]
 
     def _with_prompt(self, prompt: str, first: bool) -> tuple[list[int], list[int]]:
         """What stands before a message of the other side, and at the head of its words, for the prompt's sake."""
@@ -178,7 +178,7 @@ class ChatFormat:
             if message.role == self.side:
                 marks += [False] * len(self.own(message, messages[:position])[0])
             else:
-                words = len(self.words(message.text))
+                words = len(self.words(message.heard))
                 before = len(self.other(prompt, message, first=position == 0)) - words - tail
                 marks += [False] * before + [include(message)] * words + [False] * tail
         return marks

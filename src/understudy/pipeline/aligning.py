@@ -5,7 +5,7 @@ from __future__ import annotations
 from understudy.align.residual import fit_residual
 from understudy.align.sft import fit, texts_of, validation_split
 from understudy.config import ModelConfig
-from understudy.logs.read import read_dialogues
+from understudy.logs.read import conversations, read_dialogues
 from understudy.models.start import start_model
 from understudy.pipeline.cell import Cell
 from understudy.pipeline.fitting import sft_progress
@@ -39,6 +39,7 @@ def align_user(
         logs = logs[:dialogues]
     sft, seed = cell.config.sft, cell.seed_of("fit", label)
     train, validation = validation_split(logs, sft.validation_share, cell.seed_of("fit", held_out or label))
+    train = cell.enlarged(train)
     folder = None if start is None else context.input(start) / "model"
     chat_model = start_model(texts_of(train, "user"), model, seed % 2**31, folder)
     epochs = fit(chat_model, "user", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
@@ -46,7 +47,7 @@ def align_user(
     record: dict[str, object] = {
         "epochs": [epoch.record() for epoch in epochs],
         "parameters": chat_model.parameters,
-        "dialogues": len(logs),
+        "dialogues": conversations(logs),
     }
     if energy and cell.config.residual.candidates > 1:
         residual, residual_fit = fit_residual(

@@ -13,7 +13,7 @@ from understudy.scheduler import StageContext
 from understudy.speaker import Speaker
 from understudy.tasks import is_known, load_family
 from understudy.tasks.base import KnownUserFamily, TaskFamily
-from understudy.tasks.negotiate import Negotiate
+from understudy.tasks.negotiate import Negotiate, renamed
 from understudy.types import Dialogue, Role
 from understudy.users.answers import ANSWERS, AnswerStore
 from understudy.users.endpoint import EndpointSpeaker
@@ -95,6 +95,10 @@ class Cell:
         if label == PROMPTED:
             return self.config.prompted.model is None
         return not self.has_energy(label, context)
+
+    def enlarged(self, dialogues: list[Dialogue]) -> list[Dialogue]:
+        """Dialogues to fit a model on, with what is known to change nothing changed: for a corpus, the items' names."""
+        return dialogues if self.known else [*dialogues, *(other for d in dialogues for other in renamed(d))]
 
     def held_out_people(self, context: StageContext) -> list[Dialogue]:
         """The logged dialogues that no model is fitted on."""

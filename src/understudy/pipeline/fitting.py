@@ -7,7 +7,7 @@ from collections.abc import Callable
 from understudy.align.copying import learn_copying
 from understudy.align.sft import Epoch, fit, texts_of, validation_split
 from understudy.config import ModelConfig, SFTConfig
-from understudy.logs.read import read_dialogues, write_dialogues
+from understudy.logs.read import conversations, read_dialogues, write_dialogues
 from understudy.logs.split import split_by_person
 from understudy.models.load import load_chat_model
 from understudy.models.start import start_model
@@ -38,7 +38,7 @@ def make_logs(context: StageContext, cell: Cell) -> None:
     parts = _known_logs(context, cell) if cell.known else _corpus(cell)
     for name, dialogues in parts.items():
         write_dialogues(context.output / f"{name}.jsonl", dialogues)
-    write_json(context.output / "summary.json", {name: len(dialogues) for name, dialogues in parts.items()})
+    write_json(context.output / "summary.json", {name: conversations(dialogues) for name, dialogues in parts.items()})
 
 
 def _known_logs(context: StageContext, cell: Cell) -> dict[str, list[Dialogue]]:
@@ -66,6 +66,7 @@ def fit_base(context: StageContext, cell: Cell) -> None:
     logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")
     sft, seed = cell.config.sft, cell.seed_of("fit", "base")
     train, validation = validation_split(logs, sft.validation_share, seed)
+    train = cell.enlarged(train)
     start = None if cell.config.model.base else context.input(copying_stage(cell.config.model)) / "model"
     chat_model = start_model(texts_of(train, "agent"), cell.config.model, seed % 2**31, start)
     history = fit(chat_model, "agent", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
@@ -75,7 +76,7 @@ def fit_base(context: StageContext, cell: Cell) -> None:
         {
             "epochs": [epoch.record() for epoch in history],
             "parameters": chat_model.parameters,
-            "dialogues": len(logs),
+            "dialogues": conversations(logs),
         },
     )
 
@@ -85,6 +86,7 @@ def fit_further(context: StageContext, cell: Cell) -> None:
     logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")
     seed = cell.seed_of("fit", "control")
     train, validation = validation_split(logs, cell.config.sft.validation_share, cell.seed_of("fit", "base"))
+    train = cell.enlarged(train)
     chat_model = load_chat_model(context.input(cell.stage("base")) / "model")
     sft = cell.config.sft.model_copy(update={"learning_rate": cell.config.sft.learning_rate / 4})
     history = fit(chat_model, "agent", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))

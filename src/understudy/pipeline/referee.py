@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from understudy.align.sft import validation_split
-from understudy.logs.read import read_dialogues
+from understudy.logs.read import conversations, read_dialogues
 from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import REFEREE, REFEREE_LOGS, Cell
 from understudy.realism.perplexity import held_out_perplexity
@@ -39,7 +39,7 @@ def choose_referee(context: StageContext, cell: Cell, *, candidates: tuple[str, 
             "held_out_bits_per_character": bits,
             "members": [folder.name for folder in kept],
             "parameters": sum(_read(folder / "history.json")["parameters"] for folder in kept),
-            "dialogues": len(logs),
+            "dialogues": conversations(logs),
             "candidates_cpu_seconds": sum(_read(folder / "cost.json")["cpu_seconds"] for folder in folders),
         },
     )

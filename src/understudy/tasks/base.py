@@ -107,3 +107,11 @@ class ReadsActs(Protocol):
     def act(self, task: Task, message: Message) -> str:
         """What a message does, in a few words, whatever its wording: a fixed rule that reads any text of either side."""
         ...
+
+
+class KeepsPrivate(Protocol):
+    """A family in which a side may write what the other is not given; no family needs to."""
+
+    def public(self, message: Message) -> str | None:
+        """What the other side is given in place of the message's words; None where it is given all of them."""
+        ...

@@ -155,7 +155,8 @@ def _said(message: Message, side: Role) -> str:
     """What an endpoint reads; an own end stays written as it was asked for."""
     shown = f"\n({message.shown})" if message.shown and message.role != side else ""
     end = f" {LEAVE}" if message.end and message.role == side else ""
-    return f"{message.text}{end}{shown}".strip() or "..."
+    words = message.text if message.role == side else message.heard
+    return f"{words}{end}{shown}".strip() or "..."
 
 
 def _read(body: str) -> Answer:

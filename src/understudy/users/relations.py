@@ -33,7 +33,7 @@ def reply_relations(goal: str, messages: Sequence[Message], reply: Message) -> d
     wanted = set(goal.split())
     spoken = [m for m in messages if m.role == "user"]
     heard = next((m for m in reversed(messages) if m.role == "agent"), Message("agent", ""))
-    last, shown = set(heard.text.split()), [part.strip() for part in heard.shown.split(";") if part.strip()]
+    last, shown = set(heard.heard.split()), [part.strip() for part in heard.shown.split(";") if part.strip()]
     said = {word for m in spoken for word in m.text.split()}
     lacking, added = sorted(wanted - last), sorted(last - wanted)
     found: dict[str, float] = {}

@@ -22,7 +22,6 @@ AGREED, MISMATCH, NO_DEAL_ENDING = "agreed", "mismatch", "no deal"
 
 MALFORMED = "writes a malformed selection"
 TOO_MANY = "selects more items than there are"
-DOES_NOT_FIT = "its selection does not fit the one it answers"
 
 
 def ending(scenario: Scenario, messages: Sequence[Message]) -> str | None:
@@ -74,9 +73,8 @@ def outcome(scenario: Scenario, messages: Sequence[Message], ending: str) -> Out
 def final_act(messages: Sequence[Message]) -> FinalAct | None:
     """The agent's logged selection, if the user's logged selection names items; else None.
 
-    Where the user selected first, the agent's answer decides. Where the agent did, the user's logged answer is taken as
-    fixed: in the corpus both sides chose in private. Where the user chose no deal, every selection earns 0, and there
-    is nothing to learn.
+    The user's logged selection is taken as fixed, whoever selected first: both sides choose in private. Where the user
+    chose no deal, every selection earns 0, and there is nothing to learn.
     """
     pair = selections(messages)
     index = first_selection(messages)
@@ -100,34 +98,16 @@ def final_act_reward(scenario: Scenario, messages: Sequence[Message], position: 
 
 
 def coherence(scenario: Scenario, messages: Sequence[Message]) -> list[Check]:
-    """What a fixed rule can tell of the user's closing; whether its words before were kept needs a reader.
+    """What a fixed rule can tell of the user's selection, its form and its arithmetic.
 
-    A selection is checked for its form and its arithmetic. An answer to the agent's selection is checked for fitting
-    it (the rest of the items, or no deal for no deal), where the agent's is possible at all. In the logs of people the
-    last check is fulfilled by construction: only what both got is known of those who agreed.
+    Whether it keeps to what was said before needs a reader of free English.
     """
     checks: list[Check] = []
-    closing = first_selection(messages)
-    for index, message in enumerate(messages):
-        if message.role != "user":
-            continue
-        mine = read_selection(message.text)
+    for message in messages:
+        mine = read_selection(message.text) if message.role == "user" else None
         if mine is not None:
             checks.append(Check(MALFORMED, mine.malformed))
-        if mine is not None and mine.takes is not None:
-            too_many = any(number > count for number, count in zip(mine.takes, scenario.counts, strict=True))
-            checks.append(Check(TOO_MANY, too_many))
-        if closing is not None and index == closing + 1:
-            answered = read_selection(messages[closing].text)
-            assert answered is not None
-            if answered.no_deal:
-                checks.append(Check(DOES_NOT_FIT, mine is None or not mine.no_deal))
-            elif answered.takes is not None and _possible(answered, scenario):
-                checks.append(Check(DOES_NOT_FIT, not compatible(answered, mine, scenario.counts)))
+            if mine.takes is not None:
+                too_many = any(number > count for number, count in zip(mine.takes, scenario.counts, strict=True))
+                checks.append(Check(TOO_MANY, too_many))
     return checks
-
-
-def _possible(selection: Selection, scenario: Scenario) -> bool:
-    return selection.takes is not None and all(
-        number <= count for number, count in zip(selection.takes, scenario.counts, strict=True)
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from understudy.errors import LogError
 from understudy.logs.deal_or_no_deal import Negotiation, Summary, read_negotiations, read_scenarios
 from understudy.tasks.negotiate import closing
-from understudy.tasks.negotiate.items import Counts, Scenario, make_task, selection_text
+from understudy.tasks.negotiate.items import Counts, Scenario, make_task, public, selection_text
 from understudy.types import Dialogue, Message, Role
 
 NAME = "negotiate"
@@ -28,10 +29,12 @@ class Corpus(NamedTuple):
 
 
 def load_corpus(path: Path, seed: int) -> Corpus:
-    """Both parts as dialogues. Which of the two people is the `agent` is a seeded coin per dialogue.
+    """Both parts as dialogues: each training negotiation twice, with either of the two people as the `agent`; each of the
+    validation part once, by a seeded coin.
 
-    Every dialogue is a person of its own: the corpus does not say who wrote more than one. Left out are negotiations
-    that were disconnected (what the sides chose is unknown), and those in which the agent would have had no turn left.
+    Every negotiation is a person of its own, whom its two dialogues share: the corpus does not say who wrote more than one.
+    Left out are negotiations that were disconnected (what the sides chose is unknown), and dialogues in which the agent would
+    have had no turn left.
 
     Args:
         path: folder with the authors' `train.txt`, `val.txt` and `selfplay_scenarios.txt`, or its parent.
@@ -43,7 +46,10 @@ def load_corpus(path: Path, seed: int) -> Corpus:
     folder = corpus_folder(path)
     train, _ = read_negotiations(folder / TRAIN)
     validation, _ = read_negotiations(folder / VALIDATION)
-    return Corpus(as_dialogues(train, "train", (seed, 0)), as_dialogues(validation, "val", (seed, 1)))
+    coin = np.random.default_rng((seed, 1))
+    sides = {negotiation.line: bool(coin.random() < 0.5) for negotiation in validation}
+    both = [(negotiation, agent_first) for negotiation in train for agent_first in (True, False)]
+    return Corpus(as_dialogues(both, "train"), as_dialogues([(n, sides[n.line]) for n in validation], "val"))
 
 
 def summaries(path: Path) -> dict[str, Summary]:
@@ -88,16 +94,18 @@ def load_scenarios(path: Path) -> tuple[list[Scenario], list[Scenario]]:
     return [scenario for scenario in everything if scenario.sides not in kept_apart], held_out
 
 
-def as_dialogues(negotiations: Iterable[Negotiation], part: str, seed: tuple[int, ...]) -> list[Dialogue]:
-    """Dialogues with the closing as this family writes it; see `load_corpus` for what is left out."""
+def as_dialogues(negotiations: Iterable[tuple[Negotiation, bool]], part: str) -> list[Dialogue]:
+    """Dialogues with the closing as this family writes it; see `load_corpus` for what is left out.
+
+    Args:
+        negotiations: each with whether the agent is the one who speaks first.
+    """
     dialogues = []
-    for negotiation in negotiations:
-        if negotiation.ending == "disconnect":
-            continue
-        agent_first = bool(np.random.default_rng((*seed, negotiation.line)).random() < 0.5)
-        dialogue = _dialogue(negotiation, f"{part}-{negotiation.line}", agent_first)
-        if dialogue is not None:
-            dialogues.append(dialogue)
+    for negotiation, agent_first in negotiations:
+        if negotiation.ending != "disconnect":
+            dialogue = _dialogue(negotiation, f"{part}-{negotiation.line}", agent_first)
+            if dialogue is not None:
+                dialogues.append(dialogue)
     return dialogues
 
 
@@ -107,7 +115,8 @@ def _dialogue(negotiation: Negotiation, name: str, agent_first: bool) -> Dialogu
     takes: tuple[Counts | None, Counts | None] = (negotiation.first_takes, negotiation.second_takes)
     said = len(negotiation.texts)
     texts = [*negotiation.texts, selection_text(takes[said % 2]), selection_text(takes[(said + 1) % 2])]
-    messages = tuple(Message(order[i % 2], text) for i, text in enumerate(texts))
+    spoken = (Message(order[i % 2], text) for i, text in enumerate(texts))
+    messages = tuple(replace(message, public=public(message)) for message in spoken)
     # With the agent's last allowed message the dialogue is over; the user could not have answered it.
     if sum(m.role == "agent" for m in messages[:-1]) >= MAX_AGENT_TURNS:
         return None

@@ -11,7 +11,7 @@ from understudy.errors import LogError
 from understudy.tasks.base import Check, FinalAct
 from understudy.tasks.negotiate import closing
 from understudy.tasks.negotiate.corpus import MAX_AGENT_TURNS, NAME, load_scenarios
-from understudy.tasks.negotiate.items import Scenario, make_task, scenario_of
+from understudy.tasks.negotiate.items import Scenario, make_task, public, scenario_of
 from understudy.tasks.negotiate.prompted import prompted_user
 from understudy.tasks.population import ReplyDistribution
 from understudy.types import Message, Outcome, Role, Task
@@ -21,7 +21,8 @@ class Negotiate:
     """Real people's negotiations (Deal or No Deal). The users are people, so there is no population.
 
     The closing: a side says `<selection> b h l`, the numbers of books, hats and balls that it takes, or
-    `<selection> none`; the other side answers with its own, and the dialogue is over. Any other answer is a mismatch.
+    `<selection> none`; the other side, which is given no more than `<selection>`, says its own, and the dialogue is over. So
+    what was agreed must stand in the words before. Any other answer is a mismatch.
 
     Args:
         scenarios: what tasks are drawn from, uniformly; either side and either opener is equally likely.
@@ -81,6 +82,10 @@ class Negotiate:
     def shown(self, task: Task, messages: Sequence[Message]) -> str:
         """Nothing but the words."""
         return ""
+
+    def public(self, message: Message) -> str | None:
+        """That a selection is made, and not which: as in the corpus, both sides choose in private."""
+        return public(message)
 
     def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
         """See `understudy.tasks.negotiate.closing`."""

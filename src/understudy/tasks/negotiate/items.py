@@ -77,6 +77,11 @@ def first_selection(messages: Sequence[Message]) -> int | None:
     return next((i for i, message in enumerate(messages) if read_selection(message.text)), None)
 
 
+def public(message: Message) -> str | None:
+    """Of a selection, that one is made; None of words, which are all public."""
+    return None if read_selection(message.text) is None else SELECTION
+
+
 def is_talk(message: Message) -> bool:
     """Whether it is said in words, and is no selection."""
     return read_selection(message.text) is None

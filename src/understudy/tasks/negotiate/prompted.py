@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from understudy.tasks.grammar import Literal
-from understudy.tasks.negotiate.items import ITEMS, Counts, complement, read_selection, scenario_of, selection_text
+from understudy.tasks.negotiate.items import ITEMS, Counts, complement, is_talk, scenario_of, selection_text
 from understudy.tasks.population import Option, ReplyDistribution
 from understudy.types import Message, Task
 
@@ -35,23 +35,19 @@ _NEGATIONS = frozenset({"no", "not", "dont", "don't", "without"})
 
 
 def prompted_user(task: Task, messages: Sequence[Message]) -> ReplyDistribution:
-    """Agrees to whatever was said, and selects exactly what the agent's selection leaves.
+    """Agrees to whatever was said, and selects what the agent's last wish that `wanted` can read leaves.
 
-    It starts the closing only after `PATIENCE` messages of the agent, leaving it what it last asked for as far as
-    `wanted` can read it, and everything otherwise. A malformed selection is answered by giving everything away.
+    It does so when the agent selects, which it is not shown, or by itself after `PATIENCE` messages of the agent. An agent
+    that named nothing is left everything.
     """
     counts = scenario_of(task.goal).counts
-    agent = [message.text for message in messages if message.role == "agent"]
+    agent = [message for message in messages if message.role == "agent"]
     if not agent:
         return _one_of(OPENINGS)
-    selection = read_selection(agent[-1])
-    if selection is not None:
-        if selection.no_deal:
-            return _one_of((selection_text(None),))
-        return _one_of((selection_text(complement(selection.takes or counts, counts)),))
-    if len(agent) < PATIENCE:
+    if is_talk(agent[-1]) and len(agent) < PATIENCE:
         return _one_of(AGREEMENTS)
-    asked = next((found for text in reversed(agent) if (found := wanted(text, counts)) is not None), counts)
+    wishes = (wanted(message.text, counts) for message in reversed(agent) if is_talk(message))
+    asked = next((found for found in wishes if found is not None), counts)
     return _one_of((selection_text(complement(asked, counts)),))
 
 

@@ -1,0 +1,66 @@
+"""The same negotiation with the items' names exchanged: books, hats and balls differ in nothing but their worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+
+from understudy.tasks.negotiate.items import (
+    ITEMS,
+    Counts,
+    Scenario,
+    make_task,
+    public,
+    read_selection,
+    scenario_of,
+    selection_text,
+)
+from understudy.types import Dialogue, Message
+
+_Places = tuple[int, int, int]
+"""Where each of `ITEMS` goes."""
+
+
+def renamed(dialogue: Dialogue) -> list[Dialogue]:
+    """The dialogue with the items' names exchanged in each of the five other ways, in words, values and selections.
+
+    For fitting alone: what a model learns about one item it learns about all three. Measurements take dialogues as they are.
+    """
+    orders: list[_Places] = [(a, b, c) for a, b, c in permutations(range(3)) if (a, b, c) != (0, 1, 2)]
+    return [_renamed(dialogue, places) for places in orders]
+
+
+def _renamed(dialogue: Dialogue, places: _Places) -> Dialogue:
+    task, scenario = dialogue.task, scenario_of(dialogue.task.goal)
+    moved = Scenario(
+        *(_moved(numbers, places) for numbers in (scenario.counts, scenario.values, scenario.other_values))
+    )
+    names = {
+        form.format(old): form.format(ITEMS[place])
+        for old, place in zip(ITEMS, places, strict=True)
+        for form in ("{}", "{}s")
+    }
+    return replace(
+        dialogue,
+        task=make_task(task.family, task.id, moved, opener=task.opener),
+        messages=tuple(_reworded(message, names, places) for message in dialogue.messages),
+    )
+
+
+def _reworded(message: Message, names: dict[str, str], places: _Places) -> Message:
+    selection = read_selection(message.text)
+    if selection is None:
+        text = " ".join(names.get(word, word) for word in message.text.split(" "))
+    elif selection.takes is None:
+        text = message.text
+    else:
+        text = selection_text(_moved(selection.takes, places))
+    reworded = replace(message, text=text)
+    return replace(reworded, public=public(reworded))
+
+
+def _moved(numbers: Counts, places: _Places) -> Counts:
+    found = [0, 0, 0]
+    for number, place in zip(numbers, places, strict=True):
+        found[place] = number
+    return found[0], found[1], found[2]
