@@ -31,9 +31,10 @@ from understudy.models.chat import ChatFormat
 from understudy.models.likelihood import Example, batches_by_length, token_logprobs
 from understudy.models.load import ChatModel
 from understudy.models.tiny import ROLES, make_tiny
+from understudy.tasks.negotiate import Scenario, renamed
 from understudy.tasks.negotiate.corpus import TRAIN, VALIDATION, corpus_folder
-from understudy.tasks.negotiate.items import SELECTION, prompt
-from understudy.types import Dialogue, Message, Outcome, Role, Task
+from understudy.tasks.negotiate.items import SELECTION, make_task
+from understudy.types import Dialogue, Message, Outcome, Role
 
 SEEN, UNKNOWN = 20, "unknownword"
 
@@ -48,9 +49,11 @@ def main() -> None:
     parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--weight-decay", type=float, default=0.3)
+    parser.add_argument("--renamed", action="store_true", help="also train with the items' names exchanged")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--choose", action="store_true")
     asked = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(asked.threads)
     began = time.perf_counter()
 
     folder = corpus_folder(asked.data)
@@ -73,6 +76,8 @@ def main() -> None:
         took = time.perf_counter() - began
         print(f"epoch {epoch.epoch}: {epoch.train_nll:.4f} {epoch.validation_nll:.4f} ({took:.0f} s)", flush=True)
 
+    if asked.renamed:
+        train = [*train, *(other for dialogue in train for other in renamed(dialogue))]
     fit(model, "user", train, held_out, sft, seed=asked.seed, on_epoch=report)
     trained = time.perf_counter() - began
     judged = held_out if asked.choose else both_sides(read_negotiations(folder / VALIDATION)[0], known)
@@ -94,8 +99,8 @@ def _dialogue(negotiation: Negotiation, known: set[str], mine_first: bool) -> Di
     texts = [" ".join(word if word in known else UNKNOWN for word in text.split()) for text in negotiation.texts]
     messages = tuple(Message(sides[i % 2], text) for i, text in enumerate([*texts, SELECTION]))
     values = negotiation.first_values if mine_first else negotiation.second_values
-    view = prompt(negotiation.counts, values)
-    task = Task("negotiate", f"{negotiation.line}", view, view, {}, opener=sides[0])
+    theirs = negotiation.second_values if mine_first else negotiation.first_values
+    task = make_task("negotiate", f"{negotiation.line}", Scenario(negotiation.counts, theirs, values), opener=sides[0])
     return Dialogue(task, f"{negotiation.line}", messages, Outcome(0.0, negotiation.ending))
 
 
