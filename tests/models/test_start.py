@@ -38,6 +38,7 @@ def saved(folder: Path, name: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["qwen", "gemma"])
 def test_a_pretrained_model_learns_to_speak_and_to_leave(
     name: str, tmp_path: Path, colour_logs: list[Dialogue]

@@ -60,6 +60,7 @@ def request(seed: int = 0, *messages: Message) -> Request:
     return Request(0, "user", "you want red", messages, seed=seed, goal={"colour": "red"})
 
 
+@pytest.mark.slow
 def test_a_thousand_dialogues_with_a_fifth_of_faults_are_all_accounted_for(faulty: Server, tmp_path: Path) -> None:
     user = speaker(faulty, tmp_path, retries=2)
     held = converse(ColourFamily(), meetings(1000), Seller(), user, width=200)  # type: ignore[arg-type]
