@@ -263,6 +263,7 @@ def test_pretrained_models_of_other_architectures_go_the_same_way(tmp_path: Path
     done = understudy(
         "compare", "--task", "haggle", "--seed", "0", "--out", "run", "--jobs", "1",
         *small(
+            "unseen_user_model.base=qwen", "unseen_user_model.max_length=2000",
             "model.base=gemma", "user_model.base=qwen", "model.max_length=2000", "user_model.max_length=2000",
             "sft.learning_rate=5e-4", "rl.learning_rate=1e-4", "sampling.width=32", "arms=[base,calibrated]",
             "residual.candidates=1",
@@ -313,8 +314,15 @@ def test_shift_measures_an_agent_and_a_user_against_logs(tmp_path: Path) -> None
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert json.loads((tmp_path / "plain" / "shift.json").read_text())["known"] is None
+    (tmp_path / "told.jsonl").write_text(logs.read_text().replace('"counts"', '"count"'))
+    wrong = understudy(
+        "shift", "--agent", "agent", "--user", "user", "--logs", "told.jsonl", "--out", "w", cwd=tmp_path
+    )
+    assert wrong.returncode == 2
+    assert "says that it is of 'haggle'" in wrong.stderr
+    (tmp_path / "few.jsonl").write_text("".join(logs.read_text().splitlines(keepends=True)[:20]))
     few = understudy(
-        "shift", "--agent", "agent", "--user", "user", "--logs", "logs.jsonl", "--out", "few", "--dialogues", "20",
+        "shift", "--agent", "agent", "--user", "user", "--logs", "few.jsonl", "--out", "few",
         cwd=tmp_path,
     )  # fmt: skip
     assert few.returncode == 2

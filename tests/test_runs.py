@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from understudy.config import load_config
+from understudy.config import ENDPOINT_LIMITS, load_config
 from understudy.errors import RunError
 from understudy.runs import (
     MetricsLog,
@@ -343,3 +343,15 @@ def test_streams_are_uncorrelated() -> None:
     between = np.corrcoef(draws)[np.triu_indices(50, 1)]
     # 1,225 correlations of 200 independent draws: standard deviation 0.071; 6 of them are passed with p < 3e-6.
     assert np.abs(between).max() < 6 / math.sqrt(200)
+
+
+def test_what_changes_a_runs_cost_alone_may_change(tmp_path: Path) -> None:
+    first = load_config(overrides=["prompted.model=m", "prompted.max_total_tokens=10"])
+    RunFolder.create(tmp_path / "run", first)
+    more = load_config(overrides=["prompted.model=m", "prompted.max_total_tokens=20", "prompted.retries=9"])
+    with pytest.raises(RunError, match="max_total_tokens"):
+        RunFolder.create(tmp_path / "run", more, resume=True)
+    RunFolder.create(tmp_path / "run", more, resume=True, free=ENDPOINT_LIMITS)
+    other = load_config(overrides=["prompted.model=n"])
+    with pytest.raises(RunError, match="prompted.model"):
+        RunFolder.create(tmp_path / "run", other, resume=True, free=ENDPOINT_LIMITS)

@@ -82,7 +82,7 @@ class Language(Record):
     """Whether an agent still speaks like people (judged by a referee, whose models have learned to listen to people).
 
     Attributes:
-        heard: by decoding, perplexity per word token of what the agent says, as the referee hears it.
+        heard: by decoding, perplexity per word token of what the agent says, as the referee hears it, where it says a word.
         of_people: the agent's own perplexity per token on held-out people in its place.
     """
 

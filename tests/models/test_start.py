@@ -79,10 +79,14 @@ def test_a_template_may_be_given(tmp_path: Path) -> None:
 
 def test_rates_of_models_from_scratch_are_refused_for_pretrained_ones() -> None:
     with pytest.raises(ConfigError, match="would wreck a pretrained one"):
-        load_config(overrides=["user_model.base=some/model"])
+        load_config(overrides=["user_model.base=some/model", "unseen_user_model.base=a/c"])
     with pytest.raises(ConfigError, match=r"rl.learning_rate"):
-        load_config(overrides=["model.base=some/model", "sft.learning_rate=1e-5"])
+        load_config(overrides=["model.base=some/model", "unseen_user_model.base=a/c", "sft.learning_rate=1e-5"])
     with pytest.raises(ConfigError, match="base is not"):
         load_config(overrides=["user_model.revision=abc"])
-    config = load_config(overrides=["model.base=a/b", "user_model.base=a/b"], preset="pretrained")
+    with pytest.raises(ConfigError, match="would stay untrained"):
+        load_config(overrides=["model.base=a/b", "user_model.base=a/b"], preset="pretrained")
+    config = load_config(
+        overrides=["model.base=a/b", "user_model.base=a/b", "unseen_user_model.base=a/c"], preset="pretrained"
+    )
     assert config.model.base == "a/b"

@@ -34,9 +34,15 @@ def test_what_is_not_found_is_told_with_what_would_have_been_seen() -> None:
     assert (policy.advice, simulator.advice, contexts.advice) == ("nothing found",) * 3
     assert "a total variation of 0.10 to 0.25, by turn" in policy.text
     assert "a total variation of 0.10, by turn" in simulator.text
+    assert "a total variation of 0.11 would have been seen" in contexts.text
 
 
 def test_too_few_dialogues_cannot_tell() -> None:
     assert advice([step(0, detectable=0.4)], [], []) == ["cannot tell"] * 3
     # One turn sharp enough to say something, another not: what was not found there may be named.
     assert advice([step(0, detectable=0.2), step(1, detectable=0.5)], [step(0)], [point_at(0)])[0] == "nothing found"
+
+
+def test_few_dialogues_cannot_tell_contexts_apart_either() -> None:
+    few = TwoSample(0, 0.5, 0.4, 0.6, 60, 100, 60, 100, 0.0, 0.0)
+    assert advice([step(0)], [step(0)], [few])[2] == "cannot tell"

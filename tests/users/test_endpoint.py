@@ -72,7 +72,10 @@ def test_a_thousand_dialogues_with_a_fifth_of_faults_are_all_accounted_for(fault
     assert set(faulty.faults) == set(FAULTS)
     assert min(faulty.faults.values()) > 20
     counts = user.counts
-    assert counts["answered"] == len(held.traces) == user.store.spent().answers
+    spent = user.store.spent()
+    assert counts["answered"] == len(held.traces) == spent.answers
+    # An answer without words was billed as well.
+    assert spent.prompt_tokens == 50 * (spent.answers + faulty.faults["no words"])
     assert counts["failed"] == len(held.failures)
     assert counts["tried again"] == sum(faulty.faults.values()) - len(held.failures)
     # A run that goes on pays for what is missing alone.

@@ -58,6 +58,7 @@ def fit_residual(
     max_message_tokens: int,
     temperature: float,
     seed: int,
+    width: int = _WIDTH,
     on_contexts: Callable[[int, int], None] | None = None,
 ) -> tuple[ResidualEnergy, ResidualFit]:
     """Noise-contrastive estimation (Gutmann, Hyvarinen 2010) of the residual energy, with the model itself as the noise.
@@ -69,6 +70,7 @@ def fit_residual(
 
     Args:
         dialogues: with real people; those that the model was fine-tuned on will do.
+        width: contexts answered at once.
         on_contexts: called with the number of contexts answered and their total.
 
     Raises:
@@ -78,10 +80,10 @@ def fit_residual(
     relations: list[dict[str, float]] = []
     persons: list[str] = []
     speaker = ModelSpeaker(
-        chat_model, "user", width=_WIDTH, max_message_tokens=max_message_tokens, temperature=temperature
+        chat_model, "user", width=width, max_message_tokens=max_message_tokens, temperature=temperature
     )
     for step in one_step(
-        speaker, "user", dialogues, contexts=config.contexts, width=_WIDTH, seed=seed, on_contexts=on_contexts
+        speaker, "user", dialogues, contexts=config.contexts, width=width, seed=seed, on_contexts=on_contexts
     ):
         goal = step.dialogue.task.user_prompt
         relations += [reply_relations(goal, step.before, reply) for reply in (step.logged, step.message)]

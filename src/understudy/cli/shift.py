@@ -13,7 +13,7 @@ def shift(
     user: Annotated[str, typer.Option(help="The simulated user's model, likewise.")],
     logs: Annotated[Path, typer.Option(help="Dialogues of real people, best ones that no model was fitted on.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder: shift.json and shift.html.")],
-    dialogues: Annotated[int, typer.Option(min=1, help="Most dialogues of the logs to use, drawn at random.")] = 2000,
+    dialogues: Annotated[int, typer.Option(min=100, help="Most dialogues of the logs to use, drawn at random.")] = 2000,
     heard_words: Annotated[
         int,
         typer.Option(min=0, help="Words that the user reads of each message of the agent, as in `align`; 0 for all."),

@@ -2,12 +2,19 @@
 
 from understudy.config.base import StageConfig
 from understudy.config.load import PRESETS, Preset, check_names, config_from, dump_config, load_config
-from understudy.config.models import EndpointConfig, ModelConfig, UnseenUserModelConfig, UserModelConfig
+from understudy.config.models import (
+    ENDPOINT_LIMITS,
+    EndpointConfig,
+    ModelConfig,
+    UnseenUserModelConfig,
+    UserModelConfig,
+)
 from understudy.config.stages import ARMS, Arm, CompareConfig, JudgeConfig, LogsConfig, SamplingConfig
 from understudy.config.training import ResidualConfig, RLConfig, SFTConfig
 
 __all__ = [
     "ARMS",
+    "ENDPOINT_LIMITS",
     "PRESETS",
     "Arm",
     "CompareConfig",

@@ -80,6 +80,13 @@ class UnseenUserModelConfig(UserModelConfig):
     """Width of the gated feed-forward layer, 8 to 65536."""
 
 
+ENDPOINT_LIMITS = tuple(
+    f"prompted.{key}"
+    for key in ("concurrency", "timeout_seconds", "retries", "pause_seconds", "max_total_tokens", "max_cost")
+)
+"""Keys that a run may be gone on with under other values."""
+
+
 class EndpointConfig(StageConfig):
     """A prompted LLM as the user, behind any OpenAI-compatible endpoint."""
 

@@ -37,7 +37,7 @@ def as_dialogue(conversation: Conversation, *, heard_words: int | None = None) -
         else:
             messages.append(Message(role, text))
     if heard_words is not None:
-        messages = [m if m.role == "user" else replace(m, text=_cut(m.text, heard_words)) for m in messages]
+        messages = [m if m.role == "user" else replace(m, text=cut(m.text, heard_words)) for m in messages]
     if not messages:
         raise LogError("nobody says a word", where=conversation.id, fix="leave this conversation out")
     if messages[-1].role == "user":
@@ -67,6 +67,7 @@ def _whole_characters(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _cut(text: str, words: int) -> str:
+def cut(text: str, words: int) -> str:
+    """The first words of a text, with a mark where more follow."""
     found = text.split()
     return text if len(found) <= words else f"{' '.join(found[:words])} ..."

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -67,7 +68,7 @@ def load_chat_model(
         )
         use_training_attention(model)
         tokenizer = _load_tokenizer(name_or_folder, revision)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise ModelError(
             f"no causal language model could be loaded: {error}",
             where=where,

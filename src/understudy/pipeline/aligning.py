@@ -57,6 +57,7 @@ def align_user(
             max_message_tokens=cell.config.sampling.max_message_tokens,
             temperature=cell.config.sampling.temperature,
             seed=cell.seed_of("residual", label),
+            width=min(256, cell.config.sampling.width),
             on_contexts=context.progress,
         )
         if residual.weights:  # else there is nothing to weigh candidates by, and the user is sampled as it is

@@ -28,18 +28,20 @@ def agent_language(
     agent = load_chat_model(context.input(agent_stage) / "model")
     heard = {temperature: _heard(context, cell, dialogues) for temperature, dialogues in spoken.items()}
     return Language(
-        heard={name: heard[score.temperature] for name, score in decoding.items()},
+        heard={name: found for name, s in decoding.items() if (found := heard[s.temperature]) is not None},
         of_people=held_out_perplexity([agent], "agent", cell.held_out_people(context)).per_token,
     )
 
 
-def people_heard(context: StageContext, cell: Cell) -> Figure:
+def people_heard(context: StageContext, cell: Cell) -> Figure | None:
     """The same of held-out people in the agent's place: what speaking like people gives."""
     return _heard(context, cell, cell.held_out_people(context))
 
 
-def _heard(context: StageContext, cell: Cell, dialogues: Sequence[Dialogue]) -> Figure:
+def _heard(context: StageContext, cell: Cell, dialogues: Sequence[Dialogue]) -> Figure | None:
     referee = cell.load_user(REFEREE, context)
     assert referee is not None  # it is a model wherever there is one
     found = heard_perplexity(referee, "user", dialogues, seed=cell.seed_of("language"), include=is_talk)
+    if found is None:  # an agent may select without a word
+        return None
     return Figure(mean=found.mean, low=found.low, high=found.high)

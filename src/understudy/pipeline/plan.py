@@ -31,6 +31,12 @@ def check_families(config: CompareConfig) -> None:
     """
     for name in config.families:
         load_family(name, config.data)
+    if "negotiate" in config.families and config.prompted.model is not None and config.prompted.prompt is None:
+        raise ConfigError(
+            "the package's prompt does not tell an LLM how a negotiation is closed",
+            where="prompted.prompt",
+            fix="give a Jinja file that tells it to write <selection> and what it takes (docs/tasks.md)",
+        )
     held = round(config.logs.dialogues * config.logs.align_share)
     if config.log_sizes and max(config.log_sizes) > held:
         raise ConfigError(

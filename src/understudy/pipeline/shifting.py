@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -67,7 +68,7 @@ def measure_shift_of(
         agent, user: model folders, or names that transformers can load.
         logs: dialogues in the `messages` form, or a file of `understudy logs`.
         dialogues: most of the logs to use, drawn at random.
-        heard_words: see `as_dialogue`; for logs without tasks.
+        heard_words: see `Logged`; for logs without tasks.
         candidates: replies that a user with a residual energy writes for each one it says.
 
     Raises:
@@ -75,22 +76,24 @@ def measure_shift_of(
         ModelError: if a model cannot be loaded.
     """
     began = time.perf_counter()
-    logged = _read(logs, heard_words)
-    chosen = stream(seed, "dialogues").permutation(len(logged))[:dialogues]
-    logged = [logged[i] for i in sorted(chosen)]
+    logged = _read(logs)
     if len(logged) < MIN_PAIRS:
         raise LogError(
             f"holds {len(logged)} dialogues, too few to compare anything",
             where=str(logs),
             fix=f"give at least {MIN_PAIRS}, better a thousand",
         )
+    chosen = stream(seed, "dialogues").permutation(len(logged))[:dialogues]
+    logged = [logged[i] for i in sorted(chosen)]
+    family = _family(logged, heard_words, logs)
+    if isinstance(family, Logged):
+        logged = [_as_heard(dialogue, family) for dialogue in logged]
     width = sampling.width
     speaks_for_agent = ModelSpeaker(
         load_chat_model(agent), "agent", width=width, max_message_tokens=sampling.max_message_tokens,
         temperature=sampling.temperature,
     )  # fmt: skip
     speaks_for_user = load_user(user, sampling, candidates=candidates)
-    family = _family(logged)
     act = cast(ReadsActs, family).act if hasattr(family, "act") else None
     policy = _side("agent", speaks_for_agent, logged, act, width, seed, on_progress)
     simulator = _side("user", speaks_for_user, logged, act, width, seed, on_progress)
@@ -203,7 +206,8 @@ def _known(
 ) -> KnownUsers:
     """The truth beside the estimates: what the agent earns with both, and how far the contexts are apart."""
     delta, context_shift, bound = [], [], None
-    if not isinstance(speaker, AlignedSpeaker):  # one that weighs candidates has no likelihood
+    # One that weighs candidates has no likelihood; of others it is known at the temperature of 1 alone.
+    if not isinstance(speaker, AlignedSpeaker) and speaker.temperature == 1:
         some = with_people[:_LIKELIHOODS]
         people = [family.population.log_prob_marginal(d.task, d.messages) for d in some]
         found = reply_log_probs([load_chat_model(user)], "user", some)
@@ -231,18 +235,32 @@ def _reward(dialogues: Sequence[Dialogue], seed: int) -> Figure:
     return Figure(mean=found.mean, low=found.low, high=found.high)
 
 
-def _family(logged: Sequence[Dialogue]) -> TaskFamily:
+def _family(logged: Sequence[Dialogue], heard_words: int | None, logs: Path) -> TaskFamily:
     """The family that the logs name, where there is such a one; else logs without rules."""
     names = {d.task.family for d in logged}
     name = names.pop() if len(names) == 1 else ""
-    if name in KNOWN_USERS:
-        return load_family(name)
-    if name == Negotiate.name:
-        return Negotiate([scenario_of(d.task.goal) for d in logged])
-    return Logged(logged)
+    try:
+        if name == Negotiate.name:
+            return Negotiate([scenario_of(d.task.goal) for d in logged])
+        if name in KNOWN_USERS:
+            family = load_family(name)
+            for dialogue in logged:
+                family.coherence(dialogue.task, dialogue.messages)  # reads every part of a goal
+            return family
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise LogError(
+            f"a dialogue says that it is of {name!r}, but its goal is not ({error!r})",
+            where=str(logs),
+            fix="give the logs as they were written, or leave out their tasks",
+        ) from error
+    return Logged(logged, heard_words)
 
 
-def _read(path: Path, heard_words: int | None) -> list[Dialogue]:
+def _as_heard(dialogue: Dialogue, family: Logged) -> Dialogue:
+    return replace(dialogue, messages=tuple(replace(m, public=family.public(m)) for m in dialogue.messages))
+
+
+def _read(path: Path) -> list[Dialogue]:
     """Dialogues with their tasks where the file has them, else as anybody logged them."""
     try:
         with path.open(encoding="utf-8") as file:
@@ -251,4 +269,4 @@ def _read(path: Path, heard_words: int | None) -> list[Dialogue]:
         first = {}  # the readers say what is wrong, and where
     if isinstance(first, dict) and {"family", "task", "outcome"} <= first.keys():
         return read_dialogues(path)
-    return [as_dialogue(conversation, heard_words=heard_words) for conversation in read_conversations(path)]
+    return [as_dialogue(conversation) for conversation in read_conversations(path)]

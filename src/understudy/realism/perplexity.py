@@ -90,12 +90,12 @@ def heard_perplexity(
     *,
     seed: int,
     include: Callable[[Message], bool] = lambda message: True,
-) -> Interval:
+) -> Interval | None:
     """exp(mean NLL) per word token of the *other* side's messages, as models of this side read them; 95% bootstrap interval.
 
     What a listener expects to hear is learned from people, so that a speaker who drifts away from their language becomes
     harder to foretell (language drift: Lewis et al. 2017, arXiv 1706.05125; Lazaridou et al. 2020, arXiv 2005.07064).
-    Ends of messages are not counted.
+    Ends of messages are not counted. None where no word counts.
 
     Args:
         listeners: their losses and tokens are summed.
@@ -113,6 +113,8 @@ def heard_perplexity(
                 losses[index] -= scored[1][heard].sum()
                 tokens[index] += heard.sum()
     counted = tokens > 0
+    if not counted.any():
+        return None
     return ratio_interval(losses[counted], tokens[counted], stream(seed, "heard")).exp()
 
 

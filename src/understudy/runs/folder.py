@@ -10,7 +10,7 @@ workers/<n>.txt          what worker processes printed
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,13 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, path: Path | str, config: BaseModel, *, resume: bool = False, inputs: Sequence[Path] | None = None
+        cls,
+        path: Path | str,
+        config: BaseModel,
+        *,
+        resume: bool = False,
+        inputs: Sequence[Path] | None = None,
+        free: Collection[str] = (),
     ) -> RunFolder:
         """Start a run, or go on with one.
 
@@ -42,6 +48,7 @@ class RunFolder:
             config: goes into the manifest.
             resume: go on with the run that is there; a folder without a run is started afresh.
             inputs: files and folders whose contents the run depends on; by default the config's `data`, if it has one.
+            free: dotted keys that may differ in a run that goes on: they change what it costs, not what comes of it.
 
         Raises:
             RunError: if the folder holds a run and `resume` is false, or a run of another config or of other inputs
@@ -53,7 +60,7 @@ class RunFolder:
             inputs = [data] if data is not None else []
         values = config.model_dump(mode="json")
         if (path / MANIFEST).exists():
-            return cls._resumed(path, values, inputs, resume)
+            return cls._resumed(path, values, inputs, resume, free)
         _refuse_occupied(path)
         with disk_errors(path):
             path.mkdir(parents=True, exist_ok=True)
@@ -109,7 +116,9 @@ class RunFolder:
         return self.stage(name).is_dir()
 
     @classmethod
-    def _resumed(cls, path: Path, config: Mapping[str, Any], inputs: Sequence[Path], resume: bool) -> RunFolder:
+    def _resumed(
+        cls, path: Path, config: Mapping[str, Any], inputs: Sequence[Path], resume: bool, free: Collection[str]
+    ) -> RunFolder:
         run = cls.open(path)
         if not resume:
             raise RunError(
@@ -117,7 +126,7 @@ class RunFolder:
                 where=str(path),
                 fix="go on with it by --resume, or start anew with another --out",
             )
-        if keys := differences(run.manifest["config"], config):
+        if keys := differences(run.manifest["config"], config, free):
             raise _refused(path, "another config", keys, "go back to these values, or start anew with another --out")
         if files := differences(run.manifest.get("inputs", {}), input_hashes(inputs)):
             raise _refused(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -64,14 +64,14 @@ def input_hashes(paths: Sequence[Path]) -> dict[str, str]:
     return hashes
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """One line `key: old, now new` for each dotted key whose values differ."""
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], free: Collection[str] = ()) -> list[str]:
+    """One line `key: old, now new` for each dotted key whose values differ, those that are `free` to do so left out."""
     before, after = dict(_flat(old)), dict(_flat(new))
     absent = "absent"
     return [
         f"{key}: {before.get(key, absent)}, now {after.get(key, absent)}"
         for key in dict.fromkeys([*before, *after])
-        if before.get(key, absent) != after.get(key, absent)
+        if key not in free and before.get(key, absent) != after.get(key, absent)
     ]
 
 

@@ -101,14 +101,20 @@ def total_variation_bound(guess: Bools, label: Bools, cluster: Ints, level: floa
     return max(0.0, difference), max(0.0, low)
 
 
-def detectable_total_variation(n: int, level: float = 0.95, power: float = 0.8) -> float:
+def effective_size(cluster: Ints) -> float:
+    """Kish's effective number of rows that come in clusters."""
+    sizes = np.unique(cluster, return_counts=True)[1].astype(float)
+    return float(sizes.sum()) ** 2 / float(np.sum(sizes**2))
+
+
+def detectable_total_variation(n: float, level: float = 0.95, power: float = 0.8) -> float:
     """The smallest total variation that `total_variation_bound` shows to be above 0 in a share `power` of samples.
 
     For a classifier that finds all of it, with errors of both kinds equally frequent; one that finds less needs more
     dialogues. By the normal approximation of the difference of two shares, each on `n / CROSS_FIT` dialogues.
 
     Args:
-        n: dialogues per sample, at least 1.
+        n: independent rows per sample, at least 1 (`effective_size` where they come in clusters).
         level: of the one-sided bound.
     """
     from scipy.special import ndtri
@@ -119,8 +125,7 @@ def detectable_total_variation(n: int, level: float = 0.95, power: float = 0.8) 
 
 
 def _share_of(guess: Bools, cluster: Ints) -> tuple[float, float]:
-    sizes = np.unique(cluster, return_counts=True)[1]
-    return float(guess.mean()), float(sizes.sum()) ** 2 / float(np.sum(sizes.astype(float) ** 2)) / CROSS_FIT
+    return float(guess.mean()), effective_size(cluster) / CROSS_FIT
 
 
 def _count_below(scores: Floats, others: Floats) -> Floats:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from understudy.types import Dialogue, Message
+from understudy.types import Dialogue, Message, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,14 @@ def context_at_turn(dialogue: Dialogue, turn: int) -> Context:
     for position, message in enumerate(dialogue.messages):
         if message.role == "agent":
             if seen == turn:
-                return Context(dialogue.messages[:position])
+                return Context(given_to("agent", dialogue.messages[:position]))
             seen += 1
     return Context((), ended=dialogue.outcome.ending or "unknown")
+
+
+def given_to(side: Role, messages: Sequence[Message]) -> tuple[Message, ...]:
+    """What one side is given of a dialogue: of the other side's messages, what is public."""
+    return tuple(m if m.role == side or m.public is None else replace(m, text=m.heard) for m in messages)
 
 
 def contexts_at_turn(dialogues: Sequence[Dialogue], turn: int) -> list[Context]:

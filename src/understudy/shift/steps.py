@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.one_step import OneStep
-from understudy.shift.auc import detectable_total_variation, total_variation_bound
-from understudy.shift.contexts import Context
+from understudy.shift.auc import detectable_total_variation, effective_size, total_variation_bound
+from understudy.shift.contexts import Context, given_to
 from understudy.shift.features import ContextFeatures
 from understudy.shift.two_sample import TwoSample, compare_contexts, require_enough
 from understudy.types import Message, Task
@@ -40,7 +40,7 @@ class StepShift:
         features: what the classifier saw.
         test: logged messages (positive) against the speaker's own; its interval and bound are for this turn alone.
         tv_low: lower bound of the total variation that holds for all turns and features together, at 95%.
-        detectable: the total variation that this number of pairs would show in four samples of five, at that level.
+        detectable: the total variation that so many persons' pairs would show in four samples of five, at that level.
     """
 
     turn: int
@@ -67,7 +67,9 @@ class ToldApart:
 def step_shift(
     steps: Sequence[OneStep], *, seed: int, act: Act | None = None, min_pairs: int = 100, folds: int = 5
 ) -> ToldApart:
-    """Two-sample tests at every turn with `min_pairs` steps; those of one person are in one fold.
+    """Two-sample tests at every turn with `min_pairs` steps.
+
+    The steps of one person are taken as dependent, and are in one fold where they are no more than half of one.
 
     Args:
         act: reads what a message does; no test on acts where None.
@@ -90,7 +92,8 @@ def step_shift(
             matrix = _matrix(features, here, [*logged, *own], act)
             test, scores = compare_contexts(logged, own, matrix, clusters, turn=turn, seed=seed, folds=folds)
             _, tv_low = total_variation_bound(scores > 0, label, clusters, corrected)
-            points.append(StepShift(turn, features, test, tv_low, detectable_total_variation(len(here), corrected)))
+            detectable = detectable_total_variation(effective_size(clusters[label]), corrected)
+            points.append(StepShift(turn, features, test, tv_low, detectable))
             if features == "words":
                 margins[turn] = scores[: len(here)] - scores[len(here) :]
     return ToldApart(points, margins)
@@ -110,7 +113,7 @@ def _messages(steps: Sequence[OneStep], side: int) -> list[tuple[OneStep, Messag
 
 def _context(step: OneStep, message: Message) -> Context:
     # An end is no state of its own here: it is part of the message, beside its words.
-    return Context((*step.before, message))
+    return Context((*given_to(message.role, step.before), message))
 
 
 def _persons(steps: Sequence[OneStep]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from understudy.shift.auc import detectable_total_variation
 from understudy.shift.steps import StepShift
 from understudy.shift.two_sample import TwoSample
 
@@ -89,9 +90,14 @@ def _led_to(points: Sequence[TwoSample]) -> Finding:
         return Finding("contexts", "cannot tell", "Too few dialogues to compare contexts at any turn.")
     shown = [point for point in points if point.tv_low > 0]
     if not shown:
+        reach = detectable_total_variation(min(min(p.n_a, p.n_b) for p in points), 1 - 0.05 / len(points))
+        told = "The contexts that agent and user lead to were not told from those of the logs at any turn"
+        if reach > BLUNT:
+            text = f"{told}, but a total variation below {reach:.2f} would not have been seen: give more dialogues."
+            return Finding("contexts", "cannot tell", text)
         return Finding(
             "contexts", "nothing found",
-            "The contexts that agent and user lead to were not told from those of the logs at any turn.",
+            f"{told}; a total variation of {reach:.2f} would have been seen in four samples of five.",
         )  # fmt: skip
     worst = max(shown, key=lambda point: point.tv_low)
     return Finding(

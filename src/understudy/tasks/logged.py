@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from understudy.errors import LogError
+from understudy.logs.dialogues import UNKNOWN, cut
 from understudy.tasks.base import Check, FinalAct
 from understudy.types import Dialogue, Message, Outcome, Task
 
@@ -17,6 +18,7 @@ class Logged:
 
     Args:
         dialogues: the logs.
+        heard_words: words that the user is given of each message of the agent; all where None.
 
     Raises:
         LogError: if there are none.
@@ -27,7 +29,8 @@ class Logged:
     reward_name = "no reward"
     reward_max = 1.0
 
-    def __init__(self, dialogues: Sequence[Dialogue]) -> None:
+    def __init__(self, dialogues: Sequence[Dialogue], heard_words: int | None = None) -> None:
+        self.heard_words = heard_words
         if not dialogues:
             raise LogError("no dialogue to take tasks from", where=self.name, fix="give at least one")
         self.tasks = tuple(dialogue.task for dialogue in dialogues)
@@ -40,7 +43,14 @@ class Logged:
         return None
 
     def outcome(self, task: Task, messages: Sequence[Message], ending: str) -> Outcome:
-        return Outcome(math.nan, ending)
+        """Nothing is known of it, as in the logs: how they ended is known by their words alone."""
+        return Outcome(math.nan, UNKNOWN)
+
+    def public(self, message: Message) -> str | None:
+        """The words of an agent's message that the user is given."""
+        if message.role == "user" or self.heard_words is None:
+            return None
+        return cut(message.text, self.heard_words)
 
     def shown(self, task: Task, messages: Sequence[Message]) -> str:
         return ""

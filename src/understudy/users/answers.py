@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Tokens of all answers that are kept."""
+    """Answers that are kept, and the tokens of all that were billed, those without words included."""
 
     answers: int
     prompt_tokens: int
@@ -82,7 +82,8 @@ class AnswerStore:
         """By all processes that share the file, in this run and those that it goes on from."""
         with closing(self._open()) as database:
             row = database.execute(
-                "SELECT COUNT(*), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(completion_tokens), 0) FROM answers"
+                "SELECT COALESCE(SUM(text != ''), 0), "
+                "COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(completion_tokens), 0) FROM answers"
             ).fetchone()
         return Spent(*row)
 

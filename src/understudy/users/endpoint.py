@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -108,10 +109,16 @@ class EndpointSpeaker:
         why = ""
         for attempt in range(self.config.retries + 1):
             if attempt:
+                self._stop_if_spent()
                 self._count("tried again")
                 time.sleep(min(_LONGEST_PAUSE_SECONDS, self.config.pause_seconds * 2 ** (attempt - 1)))
             try:
-                return _read(self._client.chat.completions.with_raw_response.create(**asked).text)
+                answer = _read(self._client.chat.completions.with_raw_response.create(**asked).text)
+                if answer.text.strip():
+                    return answer
+                # It was billed all the same (a model that thinks until its limit says nothing).
+                self.store.put(f"unusable {uuid.uuid4()}", answer)
+                why = "the endpoint's answer holds no words"
             except APIStatusError as error:
                 why = f"the endpoint answered {error.status_code}"
                 if error.status_code not in (408, 409, 429) and error.status_code < 500:
@@ -163,7 +170,7 @@ def _read(body: str) -> Answer:
     """The answer in a response's body.
 
     Raises:
-        ValueError: if it is no JSON, has no choice, or holds no words.
+        ValueError: if it is no JSON, or has no choice.
     """
     value = json.loads(body)
     try:
@@ -173,9 +180,7 @@ def _read(body: str) -> Answer:
         read, written = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(f"no choice in it ({error!r})") from None
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError("it holds no words")
-    return Answer(text, read, written, cut=reason == "length")
+    return Answer(text.strip() if isinstance(text, str) else "", read, written, cut=reason == "length")
 
 
 def _client(config: EndpointConfig) -> Any:
