@@ -353,5 +353,5 @@ def test_what_changes_a_runs_cost_alone_may_change(tmp_path: Path) -> None:
         RunFolder.create(tmp_path / "run", more, resume=True)
     RunFolder.create(tmp_path / "run", more, resume=True, free=ENDPOINT_LIMITS)
     other = load_config(overrides=["prompted.model=n"])
-    with pytest.raises(RunError, match="prompted.model"):
+    with pytest.raises(RunError, match=r"prompted\.model"):
         RunFolder.create(tmp_path / "run", other, resume=True, free=ENDPOINT_LIMITS)
