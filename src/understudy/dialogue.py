@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import replace
+from typing import cast
 
-from understudy.tasks.base import TaskFamily
+from understudy.tasks.base import KeepsPrivate, TaskFamily
 from understudy.types import Dialogue, Message, Role, Task
 
 OUT_OF_TURNS = "turns"
@@ -24,7 +25,7 @@ def dialogue(family: TaskFamily, task: Task, person: str) -> Turns:
     """
     messages: tuple[Message, ...] = ()
     turn: Role = task.opener
-    public: Callable[[Message], str | None] | None = getattr(family, "public", None)
+    public = cast(KeepsPrivate, family).public if hasattr(family, "public") else None
     while True:
         message = yield turn, messages
         if message.role != turn:

@@ -139,7 +139,10 @@ class EndpointSpeaker:
         return Message(self.side, " ".join(text.replace(LEAVE, " ").split()) if end else text, end)
 
     def _stop_if_spent(self) -> None:
-        config, spent = self.config, self.store.spent()
+        config = self.config
+        if config.max_total_tokens is None and config.max_cost is None:
+            return  # what was spent is a sum over all answers: not to be taken for nothing
+        spent = self.store.spent()
         tokens = spent.prompt_tokens + spent.completion_tokens
         cost = spent.cost(config.price_in, config.price_out)
         for used, limit, key in (
