@@ -23,7 +23,7 @@ from understudy.logs.read import read_dialogues
 from understudy.logs.record import ROLE_NAMES
 from understudy.models.load import ChatModel
 from understudy.models.tiny import make_tiny
-from understudy.results import ShiftReport
+from understudy.results import ForecastReport, ShiftReport
 from understudy.users.answers import ANSWERS, AnswerStore
 
 SMALL = [
@@ -276,16 +276,68 @@ def test_pretrained_models_of_other_architectures_go_the_same_way(tmp_path: Path
     assert not (tmp_path / "run" / "stages" / "shared").exists(), "only models from scratch learn to copy first"
 
 
-@pytest.mark.slow
-def test_shift_measures_an_agent_and_a_user_against_logs(tmp_path: Path) -> None:
-    logs = tmp_path / "logs.jsonl"
-    assert (
-        understudy("logs", "sample", "haggle", "--out", str(logs), "--dialogues", "130", cwd=tmp_path).returncode == 0
-    )
+def sampled_logs_and_new_models(folder: Path) -> Path:
+    """Logs of `haggle`, and models `agent` and `user` beside them that have learned nothing."""
+    logs = folder / "logs.jsonl"
+    done = understudy("logs", "sample", "haggle", "--out", str(logs), "--dialogues", "130", cwd=folder)
+    assert done.returncode == 0, done.stderr
     dialogues = read_dialogues(logs)
     shape = ModelConfig(hidden=32, layers=1, heads=2, kv_heads=1, intermediate=64, vocabulary=512, max_length=640)
     for side in ROLE_NAMES:
-        make_tiny(texts_of(dialogues, side), shape, 0).save(tmp_path / side)
+        make_tiny(texts_of(dialogues, side), shape, 0).save(folder / side)
+    return logs
+
+
+@pytest.mark.slow
+def test_forecast_of_an_agent_by_a_user_and_logs(tmp_path: Path) -> None:
+    logs = sampled_logs_and_new_models(tmp_path)
+    given = [
+        "--agent",
+        "agent",
+        "--user",
+        "user",
+        "--set",
+        "sampling.max_message_tokens=8",
+        "--set",
+        "sampling.width=64",
+    ]
+    done = understudy(
+        "forecast",
+        *given,
+        "--logs",
+        "logs.jsonl",
+        "--out",
+        "found",
+        "--dialogues",
+        "100",
+        "--replies",
+        "150",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "With real users: points / 10 " in done.stdout
+    found = ForecastReport.from_json(json.loads((tmp_path / "found" / "forecast.json").read_text()))
+    assert found.real is not None
+    assert found.foretold.low <= found.real.mean <= found.foretold.high
+    assert found.foretold.effects[0].reached == 1
+    assert [e.turn for e in found.foretold.effects] == list(range(len(found.foretold.effects)))
+    page = (tmp_path / "found" / "forecast.html").read_text()
+    for shown in ("in simulation alone", "agent of the logs", "in truth", "By the user", "Cannot tell: these logs"):
+        assert shown in page
+    # Without tasks there is no reward.
+    plain = [json.dumps({"messages": [{k: m[k] for k in ("role", "content")} for m in json.loads(line)["messages"]
+             if m["content"]]}) for line in logs.read_text().splitlines()]  # fmt: skip
+    (tmp_path / "plain.jsonl").write_text("\n".join(plain) + "\n")
+    assert understudy("logs", "import", "plain.jsonl", "--out", "imported", cwd=tmp_path).returncode == 0
+    none = understudy("forecast", *given, "--logs", "imported/dialogues.jsonl", "--out", "none", cwd=tmp_path)
+    assert none.returncode == 2
+    assert "no reward to foretell" in none.stderr
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.slow
+def test_shift_measures_an_agent_and_a_user_against_logs(tmp_path: Path) -> None:
+    logs = sampled_logs_and_new_models(tmp_path)
     done = understudy(
         "shift", "--agent", "agent", "--user", "user", "--logs", "logs.jsonl", "--out", "found",
         "--set", "sampling.max_message_tokens=8", "--set", "sampling.width=64", cwd=tmp_path,

@@ -137,3 +137,14 @@ def test_an_opener_who_leaves_in_words_can_be_written_and_read_again(tmp_path: P
         turns.send(Message("user", "bye"))
     write_dialogues(tmp_path / "one.jsonl", [stop.value.value])
     assert read_dialogues(tmp_path / "one.jsonl") == [stop.value.value]
+
+
+def test_a_dialogue_is_taken_up_after_what_was_said(family: ColourFamily) -> None:
+    whole = converse(family, appointments(2), ScriptedAgent(), ColourUser(), width=2).dialogues
+    for said in range(len(whole[0].messages) + 1):
+        parts = [
+            Appointment(a.key, a.task, a.person, a.seed, d.messages[:said])
+            for a, d in zip(appointments(2), whole, strict=True)
+        ]
+        # With all of it said, the dialogue is over before anybody is asked.
+        assert converse(family, parts, ScriptedAgent(), ColourUser(), width=1).dialogues == whole

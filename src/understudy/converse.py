@@ -13,12 +13,13 @@ from understudy.types import Dialogue, FailedDialogue, Message, Role, Task, Trac
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """A dialogue to be held: which task, with whom, and the seed of all its randomness."""
+    """A dialogue to be held: which task, with whom, the seed of all its randomness, and what was said before it is taken up."""
 
     key: int
     task: Task
     person: str
     seed: int
+    said: tuple[Message, ...] = ()
 
 
 @dataclass
@@ -64,7 +65,14 @@ def converse(
     while True:
         while len(held) < width and (appointment := next(waiting, None)) is not None:
             turns = dialogue(family, appointment.task, appointment.person)
-            held[appointment.key] = _Open(appointment, turns, *next(turns))
+            item = _Open(appointment, turns, *next(turns))
+            finished = _take_up(item)
+            if finished is None:
+                held[appointment.key] = item
+                continue
+            result.traces.append(Trace(appointment.key, finished))
+            if on_finished:
+                on_finished(len(result.traces) + len(result.failures))
         if not held:
             break
         for role, speaker in (("user", user), ("agent", agent)):
@@ -72,16 +80,16 @@ def converse(
             if not asked:
                 continue
             for item, answer in zip(asked, speaker.reply([_request(item) for item in asked]), strict=True):
-                finished = _step(item, answer)
-                if finished is None:
+                ended = _failed(item, answer) if isinstance(answer, Failure) else _step(item, answer)
+                if ended is None:
                     continue
                 key = item.appointment.key
                 del held[key]
                 records = agent.finish(key), user.finish(key)
-                if isinstance(finished, Dialogue):
-                    result.traces.append(Trace(key, finished, *records))
+                if isinstance(ended, Dialogue):
+                    result.traces.append(Trace(key, ended, *records))
                 else:
-                    result.failures.append(finished)
+                    result.failures.append(ended)
                 if on_finished:
                     on_finished(len(result.traces) + len(result.failures))
     result.traces.sort(key=lambda trace: trace.key)
@@ -103,10 +111,21 @@ def _request(item: _Open) -> Request:
     )
 
 
-def _step(item: _Open, answer: Message | Failure) -> Dialogue | FailedDialogue | None:
-    if isinstance(answer, Failure):
-        item.turns.close()
-        return FailedDialogue(item.appointment.key, item.appointment.task.id, item.turn, answer.reason, item.messages)
+def _take_up(item: _Open) -> Dialogue | None:
+    """Play back what was said before; the dialogue if that ended it."""
+    for message in item.appointment.said:
+        finished = _step(item, message)
+        if finished is not None:
+            return finished
+    return None
+
+
+def _failed(item: _Open, failure: Failure) -> FailedDialogue:
+    item.turns.close()
+    return FailedDialogue(item.appointment.key, item.appointment.task.id, item.turn, failure.reason, item.messages)
+
+
+def _step(item: _Open, answer: Message) -> Dialogue | None:
     try:
         item.turn, item.messages = item.turns.send(answer)
     except StopIteration as stop:

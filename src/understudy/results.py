@@ -287,3 +287,74 @@ class ShiftReport(Record):
     verdict: list[Finding]
     failed: int
     seconds: float
+
+
+class ReplyEffect(Record):
+    """What the simulated user's replies of one turn do to the agent's reward.
+
+    Attributes:
+        turn: messages that the user had written before.
+        reached: share of dialogues with real users that come to such a reply; `reached_simulated` with the simulated one.
+        replies: logged ones that were taken up.
+        difference: reward after people's replies less reward after the user's, over the contexts that the agent comes to.
+        noise: standard deviation of `difference` by sampling.
+        extrapolation: what it has besides, as the agent comes to other contexts than the logs.
+        covered: 1 where these contexts are among the logged ones, 0 where the logs say nothing of them.
+    """
+
+    turn: int
+    reached: float
+    reached_simulated: float
+    replies: int
+    difference: float
+    noise: float
+    extrapolation: float
+    covered: float
+
+
+class Foretold(Record):
+    """A reward with real users before any has met the agent.
+
+    Attributes:
+        mean: between 0 and `reward_max`; `low` and `high` bound its interval at `level`.
+        effects: by turn, as far as the logs show enough replies.
+        unseen_from: the first turn at which they do not, though dialogues come to it.
+    """
+
+    level: float
+    mean: float
+    low: float
+    high: float
+    reward_max: float
+    effects: list[ReplyEffect]
+    unseen_from: int | None
+
+
+class ForecastReport(Record):
+    """What `understudy forecast` found of an agent, a user and logs.
+
+    Attributes:
+        dialogues: logged ones.
+        simulated: reward of the agent with the user; `simulated_dialogues` were held.
+        logged: reward of the agent in the logs.
+        real: reward with the real users on the same tasks, where they are a programme.
+        advice: what it means, in a sentence.
+        failed: dialogues that could not be finished, and are left out.
+        seconds: that it took.
+    """
+
+    agent: str
+    user: str
+    logs: str
+    seed: int
+    temperature: float
+    dialogues: int
+    simulated_dialogues: int
+    reward_name: str
+    simulated: Figure
+    foretold: Foretold
+    logged: Figure
+    real: Figure | None
+    advice: str
+    failed: int
+    seconds: float

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from understudy.cli.models import Agent, ConfigFile, Logs, Overrides, User
+
 
 def shift(
-    agent: Annotated[str, typer.Option(help="The agent's model: a folder, or a name that transformers can load.")],
-    user: Annotated[str, typer.Option(help="The simulated user's model, likewise.")],
-    logs: Annotated[Path, typer.Option(help="Dialogues of real people, best ones that no model was fitted on.")],
+    agent: Agent,
+    user: User,
+    logs: Logs,
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder: shift.json and shift.html.")],
     dialogues: Annotated[int, typer.Option(min=100, help="Most dialogues of the logs to use, drawn at random.")] = 2000,
     heard_words: Annotated[
@@ -19,13 +21,8 @@ def shift(
         typer.Option(min=0, help="Words that the user reads of each message of the agent, as in `align`; 0 for all."),
     ] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is said, and of the tests.")] = 0,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="YAML file; its sampling and residual are read.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", "-s", help="Override a config key, for example --set sampling.temperature=0.7."),
-    ] = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
 ) -> None:
     """Is the training of this agent with this user anything like what it will meet?
 

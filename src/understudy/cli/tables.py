@@ -1,4 +1,4 @@
-"""Tables on the terminal: what `logs`, `align` and `shift` found."""
+"""Tables on the terminal: what `logs`, `align`, `shift` and `forecast` found."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from understudy.logs.splitting import SplitSummary
 from understudy.realism.card import UserCard
 from understudy.report.card_page import facts_of as card_facts
 from understudy.report.card_page import rows_of, verdict
+from understudy.report.forecast_page import facts_of as forecast_facts
+from understudy.report.forecast_page import headline as forecast_headline
+from understudy.report.forecast_page import rows_of as forecast_rows
 from understudy.report.logs_page import endings_of, facts_of, speakers_of
 from understudy.report.shift_page import facts_of as shift_facts
 from understudy.report.shift_page import headline
 from understudy.report.shift_page import rows_of as shift_rows
-from understudy.results import ShiftReport
+from understudy.results import ForecastReport, ShiftReport
 
 _TURNS = 10
 """Rows of the stop hazard on the terminal."""
@@ -114,6 +117,17 @@ def shift_table(shift: ShiftReport) -> Table:
     for row in shift_rows(shift):
         table.add_row(*row)
     table.caption = ", ".join(f"{figure} {words}" for figure, words in shift_facts(shift))
+    return table
+
+
+def forecast_table(forecast: ForecastReport) -> Table:
+    """What `understudy forecast` found, by the user's turn."""
+    table = Table(title=forecast_headline(forecast), title_justify="left")
+    for column in ("turn", "reached", "simulated", "logged", "effect", "±", "± beyond", "covered"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in forecast_rows(forecast):
+        table.add_row(*row)
+    table.caption = ", ".join(f"{figure} {words}" for figure, words in forecast_facts(forecast))
     return table
 
 

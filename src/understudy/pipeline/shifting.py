@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,13 +13,10 @@ from numpy.typing import NDArray
 
 from understudy.config import SamplingConfig
 from understudy.converse import Appointment, Conversations, converse
-from understudy.errors import LogError
-from understudy.logs.conversation import read_conversations
-from understudy.logs.dialogues import as_dialogue
-from understudy.logs.read import read_dialogues
 from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker
 from understudy.one_step import OneStep, one_step
+from understudy.pipeline.given_logs import family_of, read_logs
 from understudy.realism.perplexity import reply_log_probs
 from understudy.results import Figure, KnownUsers, ShiftReport, SideShift, StepExample
 from understudy.runs import stream, stream_seed
@@ -32,10 +28,9 @@ from understudy.shift.two_sample import null_curve, shift_curve
 from understudy.shift.verdict import verdict
 from understudy.speaker import Speaker
 from understudy.stats import bootstrap_interval
-from understudy.tasks import KNOWN_USERS, load_family
-from understudy.tasks.base import KnownUserFamily, ReadsActs, TaskFamily
+from understudy.tasks import KNOWN_USERS
+from understudy.tasks.base import KnownUserFamily, ReadsActs
 from understudy.tasks.logged import Logged
-from understudy.tasks.negotiate import Negotiate, scenario_of
 from understudy.types import Dialogue, Message, Role
 from understudy.users.aligned import AlignedSpeaker, load_user
 from understudy.users.population import PopulationSpeaker
@@ -76,16 +71,8 @@ def measure_shift_of(
         ModelError: if a model cannot be loaded.
     """
     began = time.perf_counter()
-    logged = _read(logs)
-    if len(logged) < MIN_PAIRS:
-        raise LogError(
-            f"holds {len(logged)} dialogues, too few to compare anything",
-            where=str(logs),
-            fix=f"give at least {MIN_PAIRS}, better a thousand",
-        )
-    chosen = stream(seed, "dialogues").permutation(len(logged))[:dialogues]
-    logged = [logged[i] for i in sorted(chosen)]
-    family = _family(logged, heard_words, logs)
+    logged = read_logs(logs, at_least=MIN_PAIRS, at_most=dialogues, seed=seed)
+    family = family_of(logged, heard_words, logs)
     if isinstance(family, Logged):
         logged = [_as_heard(dialogue, family) for dialogue in logged]
     width = sampling.width
@@ -218,8 +205,8 @@ def _known(
         by_turn = np.array([point.tv for point in delta])
         bound = reward_bound(np.zeros(len(by_turn)), by_turn, family.reward_max, "terminal")
     return KnownUsers(
-        simulated=_reward(met, seed),
-        real=_reward(with_people, seed),
+        simulated=reward_of(met, seed),
+        real=reward_of(with_people, seed),
         reward_name=family.reward_name,
         reward_max=family.reward_max,
         null=null,
@@ -230,43 +217,11 @@ def _known(
     )
 
 
-def _reward(dialogues: Sequence[Dialogue], seed: int) -> Figure:
+def reward_of(dialogues: Sequence[Dialogue], seed: int) -> Figure:
+    """Mean reward with its 95% bootstrap interval over dialogues."""
     found = bootstrap_interval(np.array([d.outcome.reward for d in dialogues]), stream(seed, "reward"))
     return Figure(mean=found.mean, low=found.low, high=found.high)
 
 
-def _family(logged: Sequence[Dialogue], heard_words: int | None, logs: Path) -> TaskFamily:
-    """The family that the logs name, where there is such a one; else logs without rules."""
-    names = {d.task.family for d in logged}
-    name = names.pop() if len(names) == 1 else ""
-    try:
-        if name == Negotiate.name:
-            return Negotiate([scenario_of(d.task.goal) for d in logged])
-        if name in KNOWN_USERS:
-            family = load_family(name)
-            for dialogue in logged:
-                family.coherence(dialogue.task, dialogue.messages)  # reads every part of a goal
-            return family
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise LogError(
-            f"a dialogue says that it is of {name!r}, but its goal is not ({error!r})",
-            where=str(logs),
-            fix="give the logs as they were written, or leave out their tasks",
-        ) from error
-    return Logged(logged, heard_words)
-
-
 def _as_heard(dialogue: Dialogue, family: Logged) -> Dialogue:
     return replace(dialogue, messages=tuple(replace(m, public=family.public(m)) for m in dialogue.messages))
-
-
-def _read(path: Path) -> list[Dialogue]:
-    """Dialogues with their tasks where the file has them, else as anybody logged them."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            first = json.loads(next((line for line in file if line.strip()), "{}"))
-    except (OSError, ValueError):
-        first = {}  # the readers say what is wrong, and where
-    if isinstance(first, dict) and {"family", "task", "outcome"} <= first.keys():
-        return read_dialogues(path)
-    return [as_dialogue(conversation) for conversation in read_conversations(path)]

@@ -1,0 +1,194 @@
+"""Foretells what an agent will earn with real users, from a simulated user and logs: `understudy forecast`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from understudy.config import SamplingConfig
+from understudy.converse import Appointment, Conversations, converse
+from understudy.errors import LogError
+from understudy.evaluate.forecast import foretell
+from understudy.evaluate.reactions import reached_by_turn, take_up
+from understudy.models.load import ChatModel, load_chat_model
+from understudy.models.speaker import ModelSpeaker
+from understudy.models.states import context_states
+from understudy.pipeline.given_logs import family_of, read_logs
+from understudy.pipeline.shifting import Progress, reward_of
+from understudy.results import ForecastReport, Foretold
+from understudy.runs import stream_seed
+from understudy.speaker import Speaker
+from understudy.tasks import KNOWN_USERS, load_family
+from understudy.tasks.base import KnownUserFamily, TaskFamily
+from understudy.tasks.logged import Logged
+from understudy.types import Dialogue
+from understudy.users.aligned import load_user
+from understudy.users.population import PopulationSpeaker
+
+MIN_DIALOGUES = 100
+_WIDE = 0.6
+"""An interval that holds more than this share of all rewards says nothing."""
+_UNCOVERED = 0.75
+
+
+class Forecast(NamedTuple):
+    """The forecast, the simulated dialogues that it corrects, and how many dialogues could not be finished."""
+
+    foretold: Foretold
+    simulated: list[Dialogue]
+    failed: int
+
+
+def forecast_of(
+    agent: Path | str,
+    user: Path | str,
+    logs: Path,
+    *,
+    task: str | None,
+    sampling: SamplingConfig,
+    candidates: int,
+    dialogues: int,
+    reactions: int,
+    seed: int,
+    on_progress: Progress = lambda what, done, total: None,
+) -> ForecastReport:
+    """Everything that `understudy forecast` tells.
+
+    Args:
+        agent, user: model folders, or names that transformers can load.
+        logs: dialogues of real people with an agent, with their tasks.
+        task: a family of one's own, `package.module:Class`; None for the one that the logs name.
+        candidates: replies that a user with a residual energy writes for each one it says.
+        dialogues: simulated ones.
+        reactions: logged replies to take up.
+
+    Raises:
+        LogError: if the logs cannot be read, are fewer than `MIN_DIALOGUES`, or have no tasks with a reward.
+        ModelError: if a model cannot be loaded.
+        ConfigError: if the family cannot be loaded.
+    """
+    began = time.perf_counter()
+    logged = read_logs(logs, at_least=MIN_DIALOGUES, at_most=10**9, seed=seed)
+    family = load_family(task) if task is not None else family_of(logged, None, logs)
+    if isinstance(family, Logged):
+        raise LogError(
+            "holds no tasks, so that there is no reward to foretell",
+            where=str(logs),
+            fix="give logs as `understudy logs sample` writes them, with `task` and `outcome`; and --task for a family of "
+            "your own (examples/own_task.py)",
+        )
+    width = sampling.width
+    speaks_for_agent = ModelSpeaker(
+        load_chat_model(agent), "agent", width=width, max_message_tokens=sampling.max_message_tokens,
+        temperature=sampling.temperature,
+    )  # fmt: skip
+    speaks_for_user = load_user(user, sampling, candidates=candidates)
+    found = forecast(
+        family, speaks_for_agent, speaks_for_user, load_chat_model(user), logged,
+        dialogues=dialogues, reactions=reactions, width=width, seed=seed, on_progress=on_progress,
+    )  # fmt: skip
+    real = None
+    if family.name in KNOWN_USERS:
+        people = PopulationSpeaker(cast(KnownUserFamily, family))
+        met = hold(family, speaks_for_agent, people, logged, dialogues, "real users", width, seed, on_progress)
+        real = reward_of(met.dialogues, seed)
+    return ForecastReport(
+        agent=str(agent),
+        user=str(user),
+        logs=str(logs),
+        seed=seed,
+        temperature=sampling.temperature,
+        dialogues=len(logged),
+        simulated_dialogues=len(found.simulated),
+        reward_name=family.reward_name,
+        simulated=reward_of(found.simulated, seed),
+        foretold=found.foretold,
+        logged=reward_of(logged, seed),
+        real=real,
+        advice=advice(found.foretold),
+        failed=found.failed,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def forecast(
+    family: TaskFamily,
+    agent: Speaker,
+    user: Speaker,
+    reader: ChatModel,
+    logged: Sequence[Dialogue],
+    *,
+    dialogues: int,
+    reactions: int,
+    width: int,
+    seed: int,
+    on_progress: Progress = lambda what, done, total: None,
+) -> Forecast:
+    """The reward of an agent with the people of the logs, whoever plays the user.
+
+    Args:
+        reader: a model of the user's side: contexts that it answers alike count as alike. The user's own, where it has one.
+    """
+    met = hold(family, agent, user, logged, dialogues, "the user", width, seed, on_progress)
+    taken = take_up(
+        family, agent, user, logged, count=reactions, reached=reached_by_turn(met.dialogues), width=width, seed=seed,
+        on_finished=lambda done, total: on_progress("logged replies taken up", done, total),
+    )  # fmt: skip
+    foretold = foretell(
+        met.dialogues,
+        taken,
+        lambda contexts: context_states(reader, "user", [(task.user_prompt, said) for task, said in contexts]),
+        family.reward_max,
+    )
+    return Forecast(foretold, met.dialogues, len(met.failures))
+
+
+def hold(
+    family: TaskFamily,
+    agent: Speaker,
+    user: Speaker,
+    logged: Sequence[Dialogue],
+    count: int,
+    who: str,
+    width: int,
+    seed: int,
+    on_progress: Callable[[str, int, int], None],
+) -> Conversations:
+    """Dialogues about the logs' own tasks, over and over until there are `count`."""
+    meetings = [
+        Appointment(key, logged[key % len(logged)].task, f"{who} {key}", stream_seed(seed, who, str(key)))
+        for key in range(count)
+    ]
+    return converse(
+        family,
+        meetings,
+        agent,
+        user,
+        width=width,
+        on_finished=lambda done: on_progress(f"the agent with {who}", done, count),
+    )
+
+
+def advice(foretold: Foretold) -> str:
+    """What the forecast means, in a sentence."""
+    reward_max, width = foretold.reward_max, foretold.high - foretold.low
+    bare = [e.turn for e in foretold.effects if e.covered < _UNCOVERED and e.reached >= 0.1]
+    if foretold.unseen_from is not None and not bare:
+        bare = [foretold.unseen_from]
+    where = f"the user's message {bare[0]}" if bare else "the user's first messages"
+    if width > _WIDE * reward_max:
+        return (
+            f"Cannot tell: these logs leave the reward unknown, as this agent leads people to contexts that they do not have, "
+            f"from {where} on. Collect dialogues of this agent with people."
+        )
+    if bare:
+        return (
+            f"The interval is as wide as it is because this agent leads people to contexts that the logs do not have, from "
+            f"{where} on: some hundred dialogues of this agent with people would narrow it."
+        )
+    return (
+        "The logs have the contexts that this agent leads people to; more simulated dialogues and logged replies would "
+        "narrow the interval."
+    )

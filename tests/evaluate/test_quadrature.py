@@ -1,0 +1,62 @@
+"""Means over contexts that were not seen, against cases that can be computed by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from understudy.evaluate.quadrature import mean_over, nearness
+
+
+def test_one_value_seen_at_a_distance() -> None:
+    """Its weight is 1, and two places at distance d differ by a variance of 2 s^2 (1 - exp(-d^2 / 2))."""
+    found = mean_over(np.zeros((1, 1)), np.array([[1.5]]), np.array([0.3]), 0.2)
+    assert found.weights == pytest.approx([1.0])
+    # One value has no spread, so that its noise is all but none.
+    assert found.noise == pytest.approx(0, abs=1e-7)
+    assert found.extrapolation == pytest.approx(0.2 * math.sqrt(2 * (1 - math.exp(-(1.5**2) / 2))))
+
+
+def test_contexts_that_were_seen_are_averaged_and_little_else_is_unknown() -> None:
+    rng = np.random.default_rng(0)
+    places, values = rng.normal(size=(300, 2)), rng.normal(size=300)
+    found = mean_over(places, places, values, 0.1)
+    assert found.weights.sum() == pytest.approx(1)
+    assert found.noise == pytest.approx(values.std() / math.sqrt(300))
+    assert found.weights @ values == pytest.approx(values.mean(), abs=found.noise / 2)
+    assert found.extrapolation < 0.02
+
+
+def test_far_from_all_that_was_seen_the_mean_is_known_up_to_the_scale() -> None:
+    rng = np.random.default_rng(1)
+    seen, values = rng.normal(size=(400, 2)), 0.3 + 0.1 * rng.normal(size=400)
+    found = mean_over(seen, np.full((50, 2), 40.0), values, 0.25)
+    # A little more than the scale: the constant was seen through the process as well.
+    assert 0.25 < found.extrapolation < 0.28
+    assert found.weights @ values == pytest.approx(0.3, abs=0.08)
+
+
+def test_what_changes_over_the_contexts_is_followed() -> None:
+    """The figure is 1 on the right and 0 on the left; nearly all asked for lies on the right, little of what was seen."""
+    rng = np.random.default_rng(2)
+    seen, asked = rng.uniform(-2, 1, size=(600, 1)), rng.uniform(0, 1, size=(200, 1))
+    values = (seen[:, 0] > 0) + 0.3 * rng.normal(size=600)
+    found = mean_over(seen, asked, values, 0.7)
+    assert values.mean() < 0.4
+    assert found.weights @ values == pytest.approx(1, abs=0.1)
+
+
+def test_distances_do_not_depend_on_the_units_of_the_states() -> None:
+    rng = np.random.default_rng(3)
+    states = rng.normal(size=(80, 5))
+    places = np.vstack(nearness(states[:50], states[50:]))
+    scaled = np.vstack(nearness(1000 * states[:50] + 7, 1000 * states[50:] + 7))
+    distances, others = (np.linalg.norm(p[:, None] - p[None], axis=2) for p in (places, scaled))
+    assert others == pytest.approx(distances)
+
+
+def test_nothing_to_go_by_is_refused() -> None:
+    with pytest.raises(ValueError, match="0 contexts seen"):
+        mean_over(np.zeros((0, 1)), np.zeros((1, 1)), np.zeros(0), 0.1)
