@@ -32,7 +32,7 @@ from understudy.tasks import load_family
 from understudy.users.aligned import load_user
 from understudy.users.population import PopulationSpeaker, PromptedSpeaker
 
-DIALOGUES, REPLIES, TRUE_DIALOGUES = 1000, 2000, 4000
+DIALOGUES, REPLIES, TRUE_DIALOGUES = 1000, 2000, 2000
 ALIGNED, STAND_IN = "aligned", "stand-in"
 USERS = {"base": (ALIGNED, STAND_IN), "interactive": (ALIGNED, STAND_IN)}
 
@@ -92,7 +92,7 @@ def foretell_cell(run: Path, config: CompareConfig, task: str, seed: int, arm: s
         "truth": float(np.mean([d.outcome.reward for d in met.dialogues])) / top,
         "forecast": [f.mean / top, f.low / top, f.high / top],
         "simulated": [alone.mean / top, alone.low / top, alone.high / top],
-        "covered": [e.covered for e in f.effects],
+        "effects": [e.to_json() for e in f.effects],
         "unseen_from": f.unseen_from,
     }
 

@@ -33,6 +33,8 @@ MIN_REACTIONS = 30
 """Replies of one turn are corrected where the logs show this many."""
 SCALE = 0.1
 """Share of the largest reward by which a reply's effect may differ between contexts far apart, besides its own mean size."""
+HIDDEN = 0.02
+"""Share of the largest reward by which it may differ, turn after turn, between contexts that look alike to the model."""
 
 
 def foretell(
@@ -73,7 +75,10 @@ def foretell(
         found = mean_over(*places, values[:, 0], scale)
         figures = figures + reached * (found.weights @ values)
         sampling += (reached * found.noise) ** 2
-        unknown += reached * found.extrapolation
+        # Of an opening nothing is hidden: the tasks are the logs' own.
+        hidden = HIDDEN if any(said for _, said in asked) else 0.0
+        extrapolation = math.hypot(hidden, found.extrapolation)
+        unknown += reached * extrapolation
         effects.append(
             ReplyEffect(
                 turn=turn,
@@ -82,7 +87,7 @@ def foretell(
                 replies=len(here),
                 difference=float(found.weights @ values[:, 0]) * reward_max,
                 noise=found.noise * reward_max,
-                extrapolation=found.extrapolation * reward_max,
+                extrapolation=extrapolation * reward_max,
                 covered=1 - min(1.0, found.extrapolation / scale),
             )
         )
