@@ -28,8 +28,8 @@ from understudy.align.sft import Epoch, fit, texts_of, validation_split
 from understudy.config import ModelConfig, SFTConfig
 from understudy.logs.deal_or_no_deal import Negotiation, read_negotiations
 from understudy.models.chat import ChatFormat
+from understudy.models.chat_model import ChatModel
 from understudy.models.likelihood import Example, batches_by_length, token_logprobs
-from understudy.models.load import ChatModel
 from understudy.models.tiny import ROLES, make_tiny
 from understudy.tasks.negotiate import Scenario, renamed
 from understudy.tasks.negotiate.corpus import TRAIN, VALIDATION, corpus_folder

@@ -15,7 +15,7 @@ import time
 import torch
 
 from understudy.config import ModelConfig
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.models.precision import sampling_dtype
 from understudy.models.speaker import ModelSpeaker
 from understudy.models.tiny import make_tiny

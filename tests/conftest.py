@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from understudy.config import ModelConfig
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.models.tiny import make_tiny
 from understudy.speaker import Failure, Request
 from understudy.tasks.base import Check, FinalAct

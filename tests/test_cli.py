@@ -21,7 +21,7 @@ from understudy.align.sft import texts_of
 from understudy.config import ModelConfig
 from understudy.logs.read import read_dialogues
 from understudy.logs.record import ROLE_NAMES
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.models.tiny import make_tiny
 from understudy.results import ForecastReport, ShiftReport
 from understudy.users.answers import ANSWERS, AnswerStore
@@ -249,7 +249,7 @@ def test_a_prompted_llm_takes_the_stand_ins_place(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_pretrained_models_of_other_architectures_go_the_same_way(tmp_path: Path) -> None:
-    """A random Gemma as the agent and a random Qwen as the user, each in its own format."""
+    """An adapter of a random Gemma as the agent and a random Qwen as the user, each in its own format."""
     for name, kind, more in (
         ("gemma", Gemma3TextConfig, {"head_dim": 8, "sliding_window": 16}),
         ("qwen", Qwen2Config, {}),
@@ -266,13 +266,15 @@ def test_pretrained_models_of_other_architectures_go_the_same_way(tmp_path: Path
             "unseen_user_model.base=qwen", "unseen_user_model.max_length=2000",
             "model.base=gemma", "user_model.base=qwen", "model.max_length=2000", "user_model.max_length=2000",
             "sft.learning_rate=5e-4", "rl.learning_rate=1e-4", "sampling.width=32", "arms=[base,calibrated]",
-            "residual.candidates=1",
+            "residual.candidates=1", "model.lora_rank=4", "model.weights=bf16",
         ), cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     cell = tmp_path / "run" / "stages" / "haggle" / "seed0"
     assert json.loads((cell / "calibrated" / "model" / "config.json").read_text())["model_type"] == "gemma3_text"
     assert json.loads((cell / "user-aligned" / "model" / "config.json").read_text())["model_type"] == "qwen2"
+    assert (cell / "calibrated" / "model" / "adapter_model.safetensors").exists(), "the agent is an adapter"
+    assert not (cell / "calibrated" / "model" / "model.safetensors").exists()
     assert not (tmp_path / "run" / "stages" / "shared").exists(), "only models from scratch learn to copy first"
 
 

@@ -10,7 +10,7 @@ from conftest import ColourFamily, ColourUser
 from understudy.converse import Appointment, converse
 from understudy.dialogue import dialogue
 from understudy.logs.read import read_dialogues, write_dialogues
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.models.speaker import ModelSpeaker
 from understudy.speaker import Failure, Request
 from understudy.types import Message, Task, TokenRecord

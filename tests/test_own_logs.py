@@ -18,8 +18,8 @@ from understudy.logs.conversation import Conversation, Turn
 from understudy.logs.dialogues import as_dialogue
 from understudy.logs.files import write_records
 from understudy.models.chat import ChatFormat
+from understudy.models.chat_model import ChatModel
 from understudy.models.likelihood import Example, token_logprobs_and_chance
-from understudy.models.load import ChatModel
 from understudy.pipeline.own_logs import align_on_logs
 from understudy.realism.by_turn import fit_by_turn
 from understudy.realism.perplexity import unigram_perplexity

@@ -11,7 +11,7 @@ from understudy.align.comparison import ABSENT, PRESENT, Comparison, ComparisonL
 from understudy.align.sft import fit
 from understudy.config import SFTConfig
 from understudy.models.chat import ChatFormat
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.types import Dialogue, Message
 
 

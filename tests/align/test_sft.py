@@ -11,7 +11,7 @@ from understudy.align.copying import learn_copying
 from understudy.align.sft import fit, validation_split
 from understudy.config import ModelConfig, SFTConfig
 from understudy.errors import LogError
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.models.tiny import new_model
 from understudy.realism.perplexity import held_out_perplexity
 from understudy.types import Dialogue

@@ -6,7 +6,8 @@ import pytest
 
 from understudy.errors import ModelError
 from understudy.models.chat import ChatFormat
-from understudy.models.load import ChatModel, load_chat_model
+from understudy.models.chat_model import ChatModel
+from understudy.models.load import load_chat_model
 from understudy.types import Message
 
 MESSAGES = (

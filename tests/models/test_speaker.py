@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from understudy.models import sampler
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.models.speaker import ModelSpeaker
 from understudy.speaker import Failure, Request
 from understudy.types import Message, TokenRecord

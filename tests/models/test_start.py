@@ -14,7 +14,9 @@ from chat_formats import tokenizer
 from understudy.align.sft import fit
 from understudy.config import ModelConfig, SFTConfig, load_config
 from understudy.errors import ConfigError, ModelError
-from understudy.models.load import ChatModel, context_length, load_chat_model
+from understudy.models.adapters import trainable
+from understudy.models.chat_model import ChatModel, context_length
+from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker
 from understudy.models.start import start_model
 from understudy.models.tiny import END_OF_DIALOGUE
@@ -62,6 +64,53 @@ def test_a_pretrained_model_learns_to_speak_and_to_leave(
     said = (leaving[0].messages[0], Message("agent", "no"))
     answers = speaker.reply([Request(key, "user", "you want red", said, seed=key) for key in range(4)])
     assert sum(isinstance(answer, Message) and answer.end for answer in answers) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["qwen", "gemma"])
+def test_an_adapter_learns_what_its_model_does_not(name: str, tmp_path: Path, colour_logs: list[Dialogue]) -> None:
+    made = load_chat_model(saved(tmp_path / "new", name))
+    made.tokenizer.pad_token = made.tokenizer.convert_ids_to_tokens(0)
+    speaking = SFTConfig(steps=150, epochs=200, learning_rate=1e-2, patience=200, comparison_weight=0.0)
+    fit(made, "user", colour_logs[:40], colour_logs[40:], speaking, seed=0)
+    made.save(tmp_path / "base")
+    config = ModelConfig(base=str(tmp_path / "base"), max_length=200, lora_rank=8, weights="bf16")
+    user = start_model([], config, 0)
+    frozen = {n: p.clone() for n, p in user.model.named_parameters() if not p.requires_grad}
+    moved = trainable(user.model)
+    assert sum(p.numel() for p in moved.values()) < 0.6 * sum(p.numel() for p in frozen.values())
+    assert {p.dtype for p in moved.values()} == {torch.float32}
+    assert {p.dtype for p in frozen.values()} == {torch.bfloat16}
+    leaving = [
+        Dialogue(d.task, d.person, (d.messages[0], Message("agent", "no"), Message("user", "", end=True)), d.outcome)
+        for d in colour_logs
+    ]
+    sft = SFTConfig(steps=200, epochs=200, learning_rate=2e-2, patience=200, comparison_weight=0.0)
+    epochs = fit(user, "user", leaving[:40], leaving[40:], sft, seed=0)
+    assert epochs[-1].validation_nll < 0.6 * epochs[0].validation_nll
+    assert all(torch.equal(p, frozen[n]) for n, p in user.model.named_parameters() if n in frozen)
+    user.save(tmp_path / "user")
+    assert not (tmp_path / "user" / "model.safetensors").exists(), "the adapter alone is written"
+    loaded = load_chat_model(tmp_path / "user")
+    assert context_length(loaded.model) == 200
+    assert trainable(loaded.model).keys() == moved.keys(), "RL goes on with it"
+    ids = torch.randint(0, len(loaded.tokenizer), (2, 9))
+    with torch.no_grad():
+        assert torch.equal(loaded.model(input_ids=ids).logits, user.model(input_ids=ids).logits)
+    speaker = ModelSpeaker(loaded, "user", width=4, max_message_tokens=12)
+    said = (leaving[0].messages[0], Message("agent", "no"))
+    answers = speaker.reply([Request(key, "user", "you want red", said, seed=key) for key in range(4)])
+    assert sum(isinstance(answer, Message) and answer.end for answer in answers) >= 3, "the new token was trained"
+
+
+def test_adapters_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="adapters need a pretrained model"):
+        load_config(overrides=["model.lora_rank=8"])
+    with pytest.raises(ConfigError, match="small steps of training are lost"):
+        load_config(overrides=["model.weights=bf16"])
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelError, match="not written by us"):
+        load_chat_model(tmp_path)
 
 
 def test_a_template_may_be_given(tmp_path: Path) -> None:

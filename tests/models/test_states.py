@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from understudy.models.chat import ChatFormat
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.models.states import context_states
 from understudy.types import Message
 

@@ -12,7 +12,7 @@ import torch
 from understudy.align.sft import fit
 from understudy.config import SFTConfig
 from understudy.models.chat import ChatFormat
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.realism.perplexity import heard_perplexity, held_out_perplexity, reply_log_probs
 from understudy.types import Dialogue, Message
 

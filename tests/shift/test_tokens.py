@@ -11,7 +11,7 @@ from understudy.align.sft import fit
 from understudy.config import ModelConfig, SFTConfig
 from understudy.errors import ModelError
 from understudy.models.chat import ChatFormat
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.models.tiny import make_tiny
 from understudy.shift.tokens import model_shift
 from understudy.types import Dialogue

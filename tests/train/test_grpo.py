@@ -12,7 +12,7 @@ import torch
 from conftest import ColourFamily, ColourUser, colour_dialogue
 from understudy.align.sft import fit
 from understudy.config import RLConfig, SFTConfig
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.models.speaker import ModelSpeaker
 from understudy.train.advantages import group_advantages
 from understudy.train.loop import train

@@ -13,7 +13,7 @@ from understudy.align.residual import fit_residual
 from understudy.align.sft import fit
 from understudy.config import ResidualConfig, SFTConfig
 from understudy.errors import LogError, ModelError
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.models.speaker import ModelSpeaker
 from understudy.speaker import Request
 from understudy.types import Dialogue, Message

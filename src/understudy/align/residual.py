@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from understudy.align.sft import validation_split
 from understudy.config import ResidualConfig
 from understudy.errors import LogError
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.models.speaker import ModelSpeaker
 from understudy.one_step import one_step
 from understudy.types import Dialogue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -13,9 +12,10 @@ import torch
 from understudy.align.comparison import ComparisonLoss, comparison_of
 from understudy.config import SFTConfig
 from understudy.errors import LogError
+from understudy.models.adapters import trainable
 from understudy.models.chat import ChatFormat
+from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.likelihood import Example, batches_by_length, mean_nll, token_logprobs, token_logprobs_and_states
-from understudy.models.load import ChatModel, context_length
 from understudy.models.precision import default_device
 from understudy.runs import stream
 from understudy.types import Dialogue, Role
@@ -105,7 +105,7 @@ def fit(
     if side == "user" and config.comparison_weight:
         comparisons = [comparison_of(dialogue, chat) for dialogue, _ in fitting]
         compare = ComparisonLoss(model.config.hidden_size, model.config.num_hidden_layers).to(device)
-    parameters = [*model.parameters(), *(compare.parameters() if compare else ())]
+    parameters = [*trainable(model).values(), *(compare.parameters() if compare else ())]
     optimizer = torch.optim.AdamW(
         parameters, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
     )
@@ -115,7 +115,7 @@ def fit(
         optimizer,
         lambda i: min(1.0, (i + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, i / max(1, total)))),
     )
-    best, best_weights = math.inf, copy.deepcopy(model.state_dict())
+    best, best_weights = math.inf, _weights(model)
     history: list[Epoch] = []
     step = 0
     for epoch in range(math.ceil(total / len(batches))):
@@ -147,12 +147,16 @@ def fit(
         if on_epoch:
             on_epoch(history[-1])
         if validation_nll < best:
-            best, best_weights = validation_nll, copy.deepcopy(model.state_dict())
+            best, best_weights = validation_nll, _weights(model)
         elif epoch - min(history, key=lambda e: e.validation_nll).epoch >= config.patience:
             break
-    model.load_state_dict(best_weights)
+    model.load_state_dict(best_weights, strict=False)  # what was not trained is as it was
     model.eval()
     return history
+
+
+def _weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in trainable(model).items()}
 
 
 def _fitting(dialogues: Sequence[Dialogue], chat: ChatFormat, limit: int) -> list[tuple[Dialogue, Example]]:

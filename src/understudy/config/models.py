@@ -19,6 +19,10 @@ class ModelConfig(StageConfig):
     """Commit, tag or branch of `base` where it is a name: pin it, as names move. null takes the latest."""
     chat_template: str | None = None
     """In place of the template of `base`: `chatml`, `mistral`, or a Jinja file; null keeps its own."""
+    weights: Literal["fp32", "bf16"] = "fp32"
+    """How the weights of `base` are held: `bf16` takes half the memory, with `lora_rank` alone."""
+    lora_rank: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Rank of adapters (LoRA, arXiv 2106.09685) that are trained in place of the weights of `base`, 1 to 1024; null: none."""
     hidden: Annotated[int, Field(ge=8, le=8192)] = 128
     """Width of the residual stream, 8 to 8192; a multiple of `heads`."""
     layers: Annotated[int, Field(ge=1, le=128)] = 3
@@ -53,6 +57,18 @@ class ModelConfig(StageConfig):
         if self.base is None and (self.revision is not None or self.chat_template is not None):
             key = "revision" if self.revision is not None else "chat_template"
             raise broken(key, f"{key} is given, but base is not", "name the model with base, or leave it out")
+        if self.base is None and self.lora_rank is not None:
+            raise broken(
+                "lora_rank",
+                "lora_rank is given, but base is not",
+                "adapters need a pretrained model: name it with base",
+            )
+        if self.weights == "bf16" and self.lora_rank is None:
+            raise broken(
+                "weights",
+                "weights is bf16, in which small steps of training are lost",
+                "give lora_rank as well: adapters are held in fp32",
+            )
         if (self.hidden // self.heads) % 2:
             raise broken(
                 "hidden",

@@ -9,7 +9,7 @@ from functools import cached_property
 from transformers import PreTrainedTokenizerBase
 
 from understudy.errors import ModelError
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 from understudy.models.template import Around, Template, read_template
 from understudy.models.tiny import END_OF_DIALOGUE
 from understudy.types import Message, Role

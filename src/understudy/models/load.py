@@ -2,69 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    PreTrainedModel,
+    PreTrainedConfig,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
 from transformers.utils import logging as transformers_logging
 
 from understudy.errors import ModelError
+from understudy.models.adapters import ADAPTER, adapter_of, attach_adapter
 from understudy.models.attention import use_training_attention
-
-CONTEXT_LENGTH = "understudy_context_length"
-"""Key of a model's config: the longest dialogue that it is used for, where that is less than it could hold."""
+from understudy.models.chat_model import CONTEXT_LENGTH, ChatModel
+from understudy.models.ready import RESTATE_PROMPT, make_ready
 
 transformers_logging.disable_progress_bar()  # it would break into our own progress bars
 
 
-@dataclass(frozen=True, slots=True)
-class ChatModel:
-    """A causal language model with the tokenizer that holds its chat template."""
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-
-    @property
-    def parameters(self) -> int:
-        return sum(p.numel() for p in self.model.parameters())
-
-    def save(self, folder: Path) -> None:
-        """Write an ordinary model folder that `from_pretrained` loads."""
-        self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
-
-
-def context_length(model: PreTrainedModel) -> int:
-    """The longest dialogue in tokens that a model is used for: what it was made for, or less where a config said so."""
-    longest = int(model.config.max_position_embeddings)
-    return min(longest, int(getattr(model.config, CONTEXT_LENGTH, longest)))
+Weights = Literal["fp32", "bf16"]
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def load_chat_model(
-    name_or_folder: str | Path, *, revision: str | None = None, chat_template: str | None = None
+    name_or_folder: str | Path,
+    *,
+    revision: str | None = None,
+    chat_template: str | None = None,
+    weights: Weights = "fp32",
 ) -> ChatModel:
-    """Load a model and its tokenizer in fp32; weights as safetensors alone, and no code that comes with a model.
+    """Load a model and its tokenizer; weights as safetensors alone, and no code that comes with a model.
+
+    A folder with an adapter loads the model that it was trained with, as it was made ready then, and the adapter.
 
     Args:
         revision: commit, tag or branch of a model by name.
         chat_template: see `template_text`; the model's own where None.
+        weights: how they are held; an adapter's folder keeps it.
 
     Raises:
         ModelError: if the folder or name cannot be loaded, or its tokenizer has no chat template.
     """
     where = str(name_or_folder)
+    if (Path(name_or_folder) / ADAPTER).is_file():
+        return _load_adapted(Path(name_or_folder))
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            where, dtype=torch.float32, use_safetensors=True, revision=revision or "main"
+            where, dtype=_DTYPES[weights], use_safetensors=True, revision=revision or "main"
         )
         use_training_attention(model)
         tokenizer = _load_tokenizer(name_or_folder, revision)
@@ -81,6 +71,27 @@ def load_chat_model(
             "the tokenizer has no chat template", where=where, fix="use an instruct model, or add chat_template.jinja"
         )
     return ChatModel(model, tokenizer)
+
+
+def _load_adapted(folder: Path) -> ChatModel:
+    try:
+        adapter = adapter_of(folder)
+        kept = PreTrainedConfig.get_config_dict(folder)[0]
+        found = load_chat_model(
+            adapter["base_model_name_or_path"],
+            revision=adapter.get("revision"),
+            chat_template=str(folder / "chat_template.jinja"),
+            weights="bf16" if kept.get("dtype") == "bfloat16" else "fp32",
+        )
+        make_ready(found, max_length=kept[CONTEXT_LENGTH], restate_prompt=kept[RESTATE_PROMPT])
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"holds an adapter that was not written by us: {error!r}",
+            where=str(folder),
+            fix="merge it into its model with peft (merge_and_unload), and give the folder of that",
+        ) from error
+    attach_adapter(found.model, folder)
+    return ChatModel(found.model, _load_tokenizer(folder, None))
 
 
 def template_text(name_or_file: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from understudy.models.chat import ChatFormat
-from understudy.models.load import ChatModel, context_length
+from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.sampler import Sampled, Sampler
 from understudy.runs import stream
 from understudy.speaker import Failure, Request

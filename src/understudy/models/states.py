@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from understudy.models.chat import ChatFormat
+from understudy.models.chat_model import ChatModel
 from understudy.models.likelihood import Example, batches_by_length
-from understudy.models.load import ChatModel
 from understudy.models.precision import default_device, training_autocast
 from understudy.types import Message, Role
 

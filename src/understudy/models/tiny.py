@@ -14,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from understudy.config import ModelConfig
 from understudy.models.attention import use_training_attention
-from understudy.models.load import ChatModel
+from understudy.models.chat_model import ChatModel
 
 END_OF_TURN = "<|eot|>"
 END_OF_DIALOGUE = "<|leaves|>"

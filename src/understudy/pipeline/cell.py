@@ -21,7 +21,7 @@ from understudy.users.ensemble import EnsembleSpeaker
 from understudy.users.population import PopulationSpeaker, PromptedSpeaker
 
 if TYPE_CHECKING:  # they import torch, which the process that only hands out stages need not load
-    from understudy.models.load import ChatModel
+    from understudy.models.chat_model import ChatModel
     from understudy.models.speaker import ModelSpeaker
 
 POPULATION, REFEREE = "population", "referee"

@@ -12,7 +12,8 @@ from understudy.converse import Appointment, Conversations, converse
 from understudy.errors import LogError
 from understudy.evaluate.forecast import foretell
 from understudy.evaluate.reactions import reached_by_turn, take_up
-from understudy.models.load import ChatModel, load_chat_model
+from understudy.models.chat_model import ChatModel
+from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker
 from understudy.models.states import context_states
 from understudy.pipeline.given_logs import family_of, read_logs

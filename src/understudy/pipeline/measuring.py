@@ -10,7 +10,8 @@ from typing import cast
 
 from understudy.evaluate.judge import appointments, hold
 from understudy.logs.read import read_dialogues
-from understudy.models.load import ChatModel, load_chat_model
+from understudy.models.chat_model import ChatModel
+from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import (
     ALIGNED,
     ALIGNED_BY_SFT,

@@ -14,7 +14,7 @@ from understudy.logs.conversation import read_conversations
 from understudy.logs.dialogues import as_dialogue
 from understudy.logs.files import refuse_existing
 from understudy.models.chat import ChatFormat
-from understudy.models.load import ChatModel, context_length
+from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.start import start_model
 from understudy.realism.by_turn import fit_by_turn
 from understudy.realism.card import UserCard

@@ -11,8 +11,8 @@ import torch
 from understudy.align.sft import examples_of
 from understudy.errors import ModelError
 from understudy.models.chat import ChatFormat
+from understudy.models.chat_model import ChatModel
 from understudy.models.likelihood import batches_by_length, token_logprobs_and_chance
-from understudy.models.load import ChatModel
 from understudy.models.precision import default_device
 from understudy.realism.card import TurnFit
 from understudy.runs import stream

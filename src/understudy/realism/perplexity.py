@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from understudy.align.sft import examples_of
 from understudy.models.chat import ChatFormat
+from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.likelihood import Example, batches_by_length, token_logprobs
-from understudy.models.load import ChatModel, context_length
 from understudy.models.precision import default_device
 from understudy.runs import stream
 from understudy.stats import Interval, ratio_interval

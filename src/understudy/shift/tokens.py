@@ -11,8 +11,8 @@ import torch
 from understudy.align.sft import examples_of
 from understudy.errors import ModelError
 from understudy.models.chat import ChatFormat
+from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.likelihood import batches_by_length, token_logprobs_and_distance
-from understudy.models.load import ChatModel, context_length
 from understudy.models.precision import default_device
 from understudy.shift.likelihood import TurnShift, message_shift_by_turn, shift_by_turn
 from understudy.types import Dialogue, Role

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from understudy.config import RLConfig
+from understudy.models.adapters import trainable
+from understudy.models.chat_model import ChatModel
 from understudy.models.likelihood import Example, batches_by_length, token_logprobs
-from understudy.models.load import ChatModel
 from understudy.models.precision import default_device
 from understudy.models.speaker import ModelSpeaker
 from understudy.runs import MetricsLog
@@ -54,14 +55,16 @@ def train(
     model = policy.model.to(device)
     # Dropout must stay off: the ratio compares log-probabilities of the same network.
     model.eval()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(
+        trainable(model).values(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
+    )
     metrics = MetricsLog(scratch / "metrics.jsonl")
     checkpoint = scratch / "checkpoint.pt"
     budget, start = Budget(messages_per_rollout=source.messages_per_rollout), 0
-    reference = [p.detach().clone() for p in model.parameters()] if config.kl_weight > 0 else None
+    reference = [p.detach().clone() for p in trainable(model).values()] if config.kl_weight > 0 else None
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(saved["model"])
+        model.load_state_dict(saved["model"], strict=False)  # what is not trained is not in it
         optimizer.load_state_dict(saved["optimizer"])
         budget, start = Budget(**saved["budget"]), saved["step"]
     metrics.truncate_from(start)
@@ -151,14 +154,14 @@ def _update(
         figures["loss"] += float(loss.detach())
         gap = ((logp.detach() - sampled_logp).abs() * batch.mask).sum()
         figures["sampler_gap"] += float(gap) / normalizer
-    figures["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm))
+    figures["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(trainable(model).values(), config.max_grad_norm))
     optimizer.step()
     return figures
 
 
 def _reference_logprobs(model: torch.nn.Module, reference: list[torch.Tensor], ids: torch.Tensor) -> torch.Tensor:
     """Log-probabilities under the weights at the start of training, which are swapped in for one forward pass."""
-    parameters = list(model.parameters())
+    parameters = list(trainable(model).values())
     current = [p.detach().clone() for p in parameters]
     with torch.no_grad():
         for p, old in zip(parameters, reference, strict=True):
@@ -191,7 +194,7 @@ def _account(budget: Budget, rollouts: list[Rollout]) -> None:
 def _save(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, budget: Budget, step: int) -> None:
     temporary = path.with_suffix(".tmp")
     torch.save(
-        {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "budget": vars(budget), "step": step},
+        {"model": trainable(model), "optimizer": optimizer.state_dict(), "budget": vars(budget), "step": step},
         temporary,
     )
     with temporary.open("rb") as written:

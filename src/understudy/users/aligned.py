@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from understudy.config import SamplingConfig
-from understudy.models.load import ChatModel, load_chat_model
+from understudy.models.chat_model import ChatModel
+from understudy.models.load import load_chat_model
 from understudy.models.sampler import Sampled
 from understudy.models.speaker import ModelSpeaker
 from understudy.runs import stream

@@ -1,0 +1,118 @@
+"""Low-rank adapters (LoRA, arXiv 2106.09685): a pretrained model stays as it is, and small matrices beside it are trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
+
+from understudy.errors import ModelError
+
+ADAPTER = "adapter_config.json"
+"""The file that tells an adapter's folder from a model's."""
+_WEIGHTS = "adapter_model.safetensors"
+_NAME = "default"
+_ALPHA = 2
+"""The adapters are scaled by alpha / rank; alpha is this often the rank."""
+_TRAINED = ("lora_", "trainable_tokens_delta")
+"""In the names of an adapter's parameters."""
+
+
+def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """The parameters that fine-tuning moves, by name: all of them, or an adapter's."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def is_adapted(model: PreTrainedModel) -> bool:
+    """Whether an adapter stands beside the model."""
+    return hasattr(model, "peft_config")
+
+
+def add_adapter(model: PreTrainedModel, rank: int, *, token: int, revision: str | None, seed: int) -> None:
+    """Freeze the model, and put an adapter beside every linear layer, in place; it begins as no change.
+
+    Args:
+        token: is trained as well, where it is read and (if that is another matrix) where it is written: it is new, and no
+            adapter of a layer could teach it.
+        revision: of the model by name, which the adapter's folder keeps.
+
+    Raises:
+        ModelError: if peft is not installed.
+    """
+    try:
+        from peft import LoraConfig
+    except ImportError as error:
+        raise ModelError(
+            "adapters need peft, which is not installed", fix="pip install 'understudy[lora]', or leave out lora_rank"
+        ) from error
+    read, written = model.get_input_embeddings(), model.get_output_embeddings()
+    layers = [read] if written is None or written.weight is read.weight else [read, written]
+    adapter = LoraConfig(
+        r=rank,
+        lora_alpha=_ALPHA * rank,
+        target_modules="all-linear",
+        trainable_token_indices={_name(model, layer): [token] for layer in layers},
+        base_model_name_or_path=model.name_or_path,
+        revision=revision,
+        task_type="CAUSAL_LM",
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model.add_adapter(adapter, _NAME)
+    _train_alone(model)
+
+
+def save_adapter(model: PreTrainedModel, folder: Path) -> None:
+    """Write the adapter as peft does, and beside it the config of its model, as that was made ready."""
+    from peft import get_peft_model_state_dict
+
+    folder.mkdir(parents=True, exist_ok=True)
+    found: dict[str, torch.Tensor] = {}
+    for name, value in get_peft_model_state_dict(model, adapter_name=_NAME).items():
+        # One matrix may be both read and written; it is kept once.
+        if all(value.data_ptr() != other.data_ptr() for other in found.values()):
+            found[name] = value.contiguous()
+    save_file(found, folder / _WEIGHTS)
+    model.peft_config[_NAME].save_pretrained(folder)
+    model.config.save_pretrained(folder)
+
+
+def attach_adapter(model: PreTrainedModel, folder: Path) -> None:
+    """Put a saved adapter beside the model that it was trained with, in place, to be trained on.
+
+    Raises:
+        ModelError: if peft is not installed.
+    """
+    try:
+        from peft import LoraConfig, set_peft_model_state_dict
+    except ImportError as error:
+        raise ModelError(
+            "is an adapter, and peft is not installed", where=str(folder), fix="pip install 'understudy[lora]'"
+        ) from error
+    model.add_adapter(LoraConfig.from_pretrained(str(folder)), _NAME)
+    _train_alone(model)  # before the weights are read, which would be rounded to those beside them
+    set_peft_model_state_dict(model, load_file(folder / _WEIGHTS), adapter_name=_NAME)
+
+
+def adapter_of(folder: Path) -> dict[str, Any]:
+    """What a saved adapter says of itself."""
+    found: dict[str, Any] = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
+    return found
+
+
+def _train_alone(model: PreTrainedModel) -> None:
+    """Train the adapter and nothing else, in fp32 whatever the weights beside it are held in: small steps would be lost."""
+    for name, parameter in model.named_parameters():
+        own = any(part in name for part in _TRAINED)
+        parameter.requires_grad_(own)
+        if own:
+            parameter.data = parameter.data.float()
+
+
+def _name(model: PreTrainedModel, layer: torch.nn.Module) -> str:
+    whole: str = next(name for name, module in model.named_modules() if module is layer)
+    return whole.rpartition(".")[2]

@@ -1,0 +1,39 @@
+"""A causal language model with its tokenizer: what is loaded, fine-tuned and saved as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from understudy.models.adapters import is_adapted, save_adapter
+
+CONTEXT_LENGTH = "understudy_context_length"
+"""Key of a model's config: the longest dialogue that it is used for, where that is less than it could hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatModel:
+    """A causal language model with the tokenizer that holds its chat template."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def parameters(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+    def save(self, folder: Path) -> None:
+        """Write an ordinary model folder that `from_pretrained` loads; of a model with an adapter, the adapter alone."""
+        if is_adapted(self.model):
+            save_adapter(self.model, folder)
+        else:
+            self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+def context_length(model: PreTrainedModel) -> int:
+    """The longest dialogue in tokens that a model is used for: what it was made for, or less where a config said so."""
+    longest = int(model.config.max_position_embeddings)
+    return min(longest, int(getattr(model.config, CONTEXT_LENGTH, longest)))
