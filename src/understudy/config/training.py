@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -74,6 +74,8 @@ class RLConfig(StageConfig):
     """Steps between checkpoints that a resumed run goes on from, 1 to 1000000."""
     warmup_steps: Annotated[int, Field(ge=1, le=100_000)] = 5
     """Steps in which the learning rate rises to its value, 1 (at once) to 100000."""
+    engine: Literal["local", "trl"] = "local"
+    """Who makes the steps: `local`, our own loop, or `trl`, TRL's GRPOTrainer (the extra `trl`); rollouts are the same."""
 
     @model_validator(mode="after")
     def _rules(self) -> RLConfig:
@@ -82,5 +84,11 @@ class RLConfig(StageConfig):
                 "min_groups",
                 f"min_groups is {self.min_groups}, more than max_groups ({self.max_groups})",
                 "lower min_groups or raise max_groups",
+            )
+        if self.engine == "trl" and self.kl_weight > 0:
+            raise broken(
+                "kl_weight",
+                f"kl_weight is {self.kl_weight:g}, which the engine trl does not have here",
+                "set kl_weight to 0, or leave engine at local",
             )
         return self

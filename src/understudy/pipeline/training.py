@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 
 from understudy.logs.read import read_dialogues
 from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import Cell
 from understudy.runs import write_json
 from understudy.scheduler import StageContext
+from understudy.train.figures import Budget
 from understudy.train.loop import train
 from understudy.train.rollouts import ConversationRollouts, LoggedRollouts, RolloutSource
+
+
+def _engine(name: str) -> Callable[..., Budget]:
+    if name == "local":
+        return train
+    from understudy.train.trl_engine import train_with_trl
+
+    return train_with_trl
 
 
 def train_arm(context: StageContext, cell: Cell, *, user: str | None, severity: float = 1.0) -> None:
@@ -37,7 +47,7 @@ def train_arm(context: StageContext, cell: Cell, *, user: str | None, severity: 
             held_out=cell.goals(held_out=False),
         )
     rl = cell.config.rl
-    budget = train(
+    budget = _engine(rl.engine)(
         policy,
         speaker,
         source,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +18,9 @@ from understudy.models.precision import default_device
 from understudy.models.speaker import ModelSpeaker
 from understudy.runs import MetricsLog
 from understudy.train.advantages import group_advantages
+from understudy.train.figures import Budget, step_figures
 from understudy.train.losses import grpo_loss
 from understudy.train.rollouts import Rollout, RolloutSource
-
-
-@dataclass
-class Budget:
-    """What training has used so far; every arm samples about the same number of agent messages per step."""
-
-    messages: int = 0
-    tokens: int = 0
-    dialogues: int = 0
-    messages_per_rollout: float = 1.0
 
 
 def train(
@@ -71,19 +61,15 @@ def train(
 
     for step in range(start, config.steps):
         began = time.monotonic()
-        groups = round(config.messages_per_step / (config.group_size * budget.messages_per_rollout))
-        groups = min(max(groups, config.min_groups), config.max_groups)
+        groups = groups_per_step(config, budget.messages_per_rollout)
         speaker.sampler.load_weights(model)
         collected = source.collect(speaker, step, groups, config.group_size)
         sampled = time.monotonic()
-        figures = _update(policy, optimizer, collected.rollouts, config, step, reference)
-        _account(budget, collected.rollouts)
+        figures = step_figures(collected) | _update(policy, optimizer, collected.rollouts, config, step, reference)
+        budget.add(collected.rollouts)
         figures |= {
             "step": step,
             "groups": groups,
-            "failed": collected.failed,
-            "turns": _mean([r.agent_messages for r in collected.rollouts]),
-            "walked_out": _mean([r.walked_out for r in collected.rollouts]),
             "seconds": time.monotonic() - began,
             "sampling_seconds": sampled - began,
         }
@@ -95,6 +81,12 @@ def train(
     return budget
 
 
+def groups_per_step(config: RLConfig, messages_per_rollout: float) -> int:
+    """How many tasks make about `config.messages_per_step` agent messages."""
+    groups = round(config.messages_per_step / (config.group_size * messages_per_rollout))
+    return min(max(groups, config.min_groups), config.max_groups)
+
+
 def _update(
     policy: ChatModel,
     optimizer: torch.optim.Optimizer,
@@ -103,19 +95,13 @@ def _update(
     step: int,
     reference: list[torch.Tensor] | None,
 ) -> dict[str, float]:
-    """One optimiser step on one step's rollouts; gives the figures that the learning curves are drawn from."""
+    """One optimiser step on one step's rollouts; gives its figures."""
     determined = [r for r in rollouts if r.reward is not None]
     rewards = np.array([r.reward for r in determined], dtype=float)
     advantages, kept = group_advantages(rewards, np.array([r.group for r in determined], dtype=int))
     chosen = [i for i in range(len(determined)) if kept[i]]
-    entropy = _mean_surprise(rollouts)
     figures: dict[str, float] = {
-        "reward": float(rewards.mean()) if len(rewards) else float("nan"),
-        "reward_std": float(rewards.std()) if len(rewards) else float("nan"),
-        "undetermined": len(rollouts) - len(determined),
         "kept_groups": len({determined[i].group for i in chosen}),
-        "entropy": entropy,
-        "tokens": sum(sum(r.record.sampled) for r in rollouts),
         "loss": 0.0,
         "grad_norm": 0.0,
         "sampler_gap": 0.0,
@@ -170,25 +156,6 @@ def _reference_logprobs(model: torch.nn.Module, reference: list[torch.Tensor], i
         for p, new in zip(parameters, current, strict=True):
             p.copy_(new)
     return logp
-
-
-def _mean_surprise(rollouts: list[Rollout]) -> float:
-    """Mean -log pi of the sampled tokens, nats: an unbiased estimate of the policy's entropy per token."""
-    total = sum(-sum(r.record.logprobs) for r in rollouts)
-    count = sum(sum(r.record.sampled) for r in rollouts)
-    return total / max(1, count)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")
-
-
-def _account(budget: Budget, rollouts: list[Rollout]) -> None:
-    messages = sum(r.agent_messages for r in rollouts)
-    budget.messages += messages
-    budget.dialogues += len(rollouts)
-    budget.tokens += sum(sum(r.record.sampled) for r in rollouts)
-    budget.messages_per_rollout = max(1.0, messages / max(1, len(rollouts)))
 
 
 def _save(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, budget: Budget, step: int) -> None:

@@ -1,0 +1,213 @@
+"""The same training by TRL's GRPOTrainer: our turn logic writes the rollouts, TRL's loss and Trainer do the rest.
+
+What differs from the local loop: the number of tasks per step is fixed, as TRL's batches are; a group's standard deviation is
+the unbiased one; tokens of groups without variance count in the normaliser (both only scale the gradient, which AdamW undoes).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_utils import get_last_checkpoint
+
+from understudy.config import RLConfig
+from understudy.errors import ModelError
+from understudy.models.adapters import trainable
+from understudy.models.attention import TRAINING_ATTENTION
+from understudy.models.chat_model import ChatModel, context_length
+from understudy.models.speaker import ModelSpeaker
+from understudy.runs import MetricsLog
+from understudy.train.figures import Budget, step_figures
+from understudy.train.loop import groups_per_step
+from understudy.train.rollouts import Collected, Rollout, RolloutSource
+
+_REWARD = "dialogue_reward"
+
+
+def train_with_trl(
+    policy: ChatModel,
+    speaker: ModelSpeaker,
+    source: RolloutSource,
+    config: RLConfig,
+    *,
+    scratch: Path,
+    on_step: Callable[[int, dict[str, float]], None] | None = None,
+) -> Budget:
+    """As `understudy.train.loop.train`, in one process.
+
+    Raises:
+        ModelError: if TRL is not installed.
+    """
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # `rollout_func` is the seam that we build on, and know it
+    try:
+        from datasets import Dataset
+        from trl import GRPOConfig, GRPOTrainer
+    except ImportError as error:
+        raise ModelError(
+            "the engine trl needs TRL, which is not installed",
+            fix="pip install 'understudy[trl]', or leave rl.engine at local",
+        ) from error
+    groups = groups_per_step(config, source.messages_per_rollout)
+    at_once = _groups_at_once(groups, config, context_length(policy.model))
+    arguments = GRPOConfig(
+        output_dir=str(scratch / "trl"),
+        max_steps=config.steps,
+        per_device_train_batch_size=at_once * config.group_size,
+        gradient_accumulation_steps=groups // at_once,
+        num_generations=config.group_size,
+        max_grad_norm=config.max_grad_norm,
+        epsilon=config.clip,
+        beta=0.0,
+        loss_type="dapo",
+        temperature=speaker.temperature,
+        disable_dropout=True,
+        gradient_checkpointing=False,
+        bf16=False,
+        logging_steps=1,
+        save_steps=config.checkpoint_every,
+        save_total_limit=2,
+        ignore_data_skip=True,  # rollouts depend on the step alone
+        report_to="none",
+        disable_tqdm=True,
+    )
+    metrics = MetricsLog(scratch / "metrics.jsonl")
+    last = get_last_checkpoint(str(scratch / "trl")) if (scratch / "trl").is_dir() else None
+    start = int(last.rpartition("-")[2]) if last else 0
+    metrics.truncate_from(start)
+    steps = _Steps(speaker, source, groups, config.group_size, policy.tokenizer, metrics, on_step)
+    # Its batches are padded on the left, which our own attention for training does not know.
+    policy.model.set_attn_implementation("sdpa")
+    policy.tokenizer.eos_token = policy.tokenizer.eos_token or policy.tokenizer.pad_token
+    optimizer = torch.optim.AdamW(
+        trainable(policy.model).values(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
+    )
+    warmup = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / config.warmup_steps))
+
+    class Trainer(GRPOTrainer):  # type: ignore[misc]
+        def _send_telemetry(self) -> None:
+            """Nobody was asked whether to tell of this run."""
+
+    trainer = Trainer(
+        model=policy.model,
+        reward_funcs=_reward,
+        args=arguments,
+        train_dataset=Dataset.from_list([{"prompt": f"task {group} of a step"} for group in range(groups)]),
+        processing_class=policy.tokenizer,
+        rollout_func=steps.rollouts,
+        callbacks=[steps],
+        optimizers=(optimizer, warmup),
+    )
+    trainer.remove_callback(PrinterCallback)  # it would print over our own progress
+    trainer.train(resume_from_checkpoint=last)
+    policy.model.set_attn_implementation(TRAINING_ATTENTION)
+    policy.model.eval()
+    return _budget(metrics)
+
+
+class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers is not type-checked here
+    """Collects the rollouts of each step, and writes its figures down when TRL has learned from them."""
+
+    def __init__(
+        self,
+        speaker: ModelSpeaker,
+        source: RolloutSource,
+        groups: int,
+        group_size: int,
+        tokenizer: PreTrainedTokenizerBase,
+        metrics: MetricsLog,
+        on_step: Callable[[int, dict[str, float]], None] | None,
+    ) -> None:
+        self.speaker, self.source, self.groups, self.group_size = speaker, source, groups, group_size
+        self.tokenizer, self.metrics, self.on_step = tokenizer, metrics, on_step
+        self.began = self.sampled = 0.0
+        self.collected = Collected([])
+
+    def rollouts(self, prompts: list[str], trainer: Any) -> dict[str, list[Any]]:
+        """One row per prompt; prompts come group by group. Dialogues that failed are rows of nothing without a reward."""
+        self.began = time.monotonic()
+        self.speaker.sampler.load_weights(trainer.accelerator.unwrap_model(trainer.model))
+        step = trainer.state.global_step
+        self.collected = self.source.collect(self.speaker, step, self.groups, self.group_size)
+        self.sampled = time.monotonic()
+        found: dict[str, list[Any]] = {
+            key: [] for key in ("prompt_ids", "completion_ids", "logprobs", "env_mask", _REWARD)
+        }
+        by_group: dict[int, list[Rollout]] = {}
+        for rollout in self.collected.rollouts:
+            by_group.setdefault(rollout.group, []).append(rollout)
+        for group in range(len(prompts) // self.group_size):
+            rows = [_row(rollout) for rollout in by_group.get(group, [])]
+            rows += [self._nothing()] * (self.group_size - len(rows))
+            for row in rows:
+                for key, value in row.items():
+                    found[key].append(value)
+        return found
+
+    def _nothing(self) -> dict[str, Any]:
+        pad = [self.tokenizer.pad_token_id]
+        return {"prompt_ids": pad, "completion_ids": pad, "logprobs": [0.0], "env_mask": [0], _REWARD: None}
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: object,
+    ) -> None:
+        """Called once per step, and once more at the end with no loss."""
+        if logs is None or "loss" not in logs:
+            return
+        step = state.global_step - 1
+        figures = step_figures(self.collected) | {
+            "loss": logs["loss"],
+            "grad_norm": logs["grad_norm"],
+            "step": step,
+            "groups": self.groups,
+            "messages": sum(r.agent_messages for r in self.collected.rollouts),
+            "dialogues": len(self.collected.rollouts),
+            "seconds": time.monotonic() - self.began,
+            "sampling_seconds": self.sampled - self.began,
+        }
+        self.metrics.append(figures)
+        if self.on_step:
+            self.on_step(step, figures)
+
+
+def _row(rollout: Rollout) -> dict[str, Any]:
+    """From the first token that was sampled to the last; what stands between them and was not is masked."""
+    record = rollout.record
+    own = [i for i, sampled in enumerate(record.sampled) if sampled]
+    first, end = own[0], own[-1] + 1
+    return {
+        "prompt_ids": list(record.ids[:first]),
+        "completion_ids": list(record.ids[first:end]),
+        "logprobs": list(record.logprobs[first:end]),
+        "env_mask": [int(sampled) for sampled in record.sampled[first:end]],
+        _REWARD: rollout.reward,
+    }
+
+
+def _reward(prompts: list[str], completions: list[str], **fields: Any) -> list[float | None]:
+    rewards: list[float | None] = fields[_REWARD]
+    return rewards
+
+
+def _groups_at_once(groups: int, config: RLConfig, longest: int) -> int:
+    """Whole groups that fit `micro_batch_tokens`, as many as divide the step evenly."""
+    most = max(1, config.micro_batch_tokens // (longest * config.group_size))
+    return next(n for n in range(min(most, groups), 0, -1) if groups % n == 0)
+
+
+def _budget(metrics: MetricsLog) -> Budget:
+    rows = metrics.read()
+    dialogues, messages = (sum(int(row[key]) for row in rows) for key in ("dialogues", "messages"))
+    tokens = sum(int(row["tokens"]) for row in rows)
+    return Budget(messages, tokens, dialogues, max(1.0, messages / max(1, dialogues)))

@@ -1,0 +1,139 @@
+"""TRL as the engine: the same ids, masks and rewards as the local loop, the same step, and a killed run that goes on."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from trl import GRPOTrainer
+
+from conftest import ColourFamily, ColourUser
+from understudy.config import RLConfig, load_config
+from understudy.errors import ConfigError
+from understudy.models.chat_model import ChatModel
+from understudy.models.speaker import ModelSpeaker
+from understudy.train.advantages import group_advantages
+from understudy.train.loop import train
+from understudy.train.rollouts import Collected, ConversationRollouts
+from understudy.train.trl_engine import train_with_trl
+from understudy.types import Message, Outcome, Task
+
+CONFIG = RLConfig(
+    steps=1, messages_per_step=64, group_size=4, min_groups=4, max_groups=4, learning_rate=1e-3, warmup_steps=2,
+    micro_batch_tokens=800, checkpoint_every=2,
+)  # fmt: skip
+
+
+class Odd(ColourFamily):
+    """Rewards an odd number of words: an untrained model earns now one, now the other."""
+
+    def outcome(self, task: Task, messages: Sequence[Message], ending: str) -> Outcome:
+        return Outcome(float(sum(len(m.text.split()) for m in messages if m.role == "agent") % 2), ending)
+
+
+class Kept(ConversationRollouts):
+    """Remembers what it collected."""
+
+    def __init__(self, failing: Sequence[int] = ()) -> None:
+        super().__init__(Odd(), ColourUser(failing), seed=3, width=16)
+        self.steps: list[Collected] = []
+
+    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
+        self.steps.append(super().collect(agent, step, groups, group_size))
+        return self.steps[-1]
+
+
+def run(
+    engine: Any, model: ChatModel, scratch: Path, source: Kept, config: RLConfig = CONFIG, **more: Any
+) -> ChatModel:
+    policy = ChatModel(copy.deepcopy(model.model), copy.deepcopy(model.tokenizer))
+    speaker = ModelSpeaker(policy, "agent", width=16, max_message_tokens=5)
+    scratch.mkdir(exist_ok=True)
+    engine(policy, speaker, source, config, scratch=scratch, **more)
+    return policy
+
+
+def rows(scratch: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (scratch / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.slow
+def test_ids_masks_rewards_and_the_step_are_those_of_the_local_loop(
+    tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+    compute = GRPOTrainer._compute_loss
+    monkeypatch.setattr(
+        GRPOTrainer, "_compute_loss", lambda self, m, inputs: (seen.append(inputs), compute(self, m, inputs))[1]
+    )
+    here, there = Kept(), Kept()
+    local = run(train, tiny_model, tmp_path / "local", here)
+    other = run(train_with_trl, tiny_model, tmp_path / "trl", there)
+    assert there.steps == here.steps
+    rollouts = here.steps[0].rollouts
+    assert len(rollouts) == 16
+    assert len(seen) > 1, "the step is made of several micro-batches"
+
+    # What TRL learns from, row by row: shuffled among the micro-batches, so found again by its ids.
+    advantages, _ = group_advantages(np.array([r.reward for r in rollouts]), np.array([r.group for r in rollouts]))
+    trained = {}
+    for batch in seen:
+        for i in range(len(batch["prompt_ids"])):
+            prompt = batch["prompt_ids"][i][batch["prompt_mask"][i].bool()].tolist()
+            inside = batch["completion_mask"][i].bool()
+            ids, mask = (batch[key][i][inside].tolist() for key in ("completion_ids", "tool_mask"))
+            trained[tuple(prompt + ids)] = ([0] * len(prompt) + mask, float(batch["advantages"][i]))
+    for rollout, advantage in zip(rollouts, advantages, strict=True):
+        record = rollout.record
+        end = max(i for i, sampled in enumerate(record.sampled) if sampled) + 1
+        mask, found = trained[record.ids[:end]]
+        assert mask == [int(s) for s in record.sampled[:end]]
+        # The unbiased standard deviation of four is larger by sqrt(4 / 3).
+        assert found == pytest.approx(advantage * np.sqrt(3 / 4), abs=1e-3)
+
+    moved = [
+        (a - b).abs().max().item() for a, b in zip(local.model.parameters(), tiny_model.model.parameters(), strict=True)
+    ]
+    apart = [
+        (a - b).abs().mean().item() for a, b in zip(local.model.parameters(), other.model.parameters(), strict=True)
+    ]
+    assert max(moved) == pytest.approx(5e-4, rel=0.01), "AdamW's first step, at half the rate in the warm-up"
+    # Gradients differ by bf16 rounding, which turns the sign of those near 0.
+    assert max(apart) < 0.15 * 5e-4
+    mine, theirs = rows(tmp_path / "local")[0], rows(tmp_path / "trl")[0]
+    for key in ("reward", "reward_std", "entropy", "tokens", "turns", "failed", "groups", "undetermined"):
+        assert theirs[key] == pytest.approx(mine[key]), key
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_failed_dialogues_are_left_out(tiny_model: ChatModel, tmp_path: Path) -> None:
+    class Killed(Exception):
+        pass
+
+    def stop(step: int, figures: dict[str, float]) -> None:
+        if step == 3:
+            raise Killed
+
+    config = CONFIG.model_copy(update={"steps": 4})
+    whole = run(train_with_trl, tiny_model, tmp_path / "whole", Kept([1, 6]), config)
+    with pytest.raises(Killed):
+        run(train_with_trl, tiny_model, tmp_path / "killed", Kept([1, 6]), config, on_step=stop)
+    resumed = run(train_with_trl, tiny_model, tmp_path / "killed", Kept([1, 6]), config)
+    for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        assert a.equal(b)
+    found = rows(tmp_path / "killed")
+    assert [row["step"] for row in found] == [0, 1, 2, 3]
+    assert [row["failed"] for row in found] == [2] * 4
+    assert [row["dialogues"] for row in found] == [14] * 4
+    assert [row["reward"] for row in found] == [row["reward"] for row in rows(tmp_path / "whole")]
+
+
+def test_a_penalty_that_it_does_not_have_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the engine trl does not have"):
+        load_config(overrides=["rl.engine=trl", "rl.kl_weight=0.1"])
