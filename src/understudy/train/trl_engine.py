@@ -22,6 +22,7 @@ from understudy.errors import ModelError
 from understudy.models.adapters import trainable
 from understudy.models.attention import TRAINING_ATTENTION
 from understudy.models.chat_model import ChatModel, context_length
+from understudy.models.precision import default_device, fast_bf16
 from understudy.models.speaker import ModelSpeaker
 from understudy.runs import MetricsLog
 from understudy.train.figures import Budget, step_figures
@@ -69,7 +70,8 @@ def train_with_trl(
         temperature=speaker.temperature,
         disable_dropout=True,
         gradient_checkpointing=False,
-        bf16=False,
+        bf16=fast_bf16(),
+        use_cpu=default_device().type == "cpu",
         logging_steps=1,
         save_steps=config.checkpoint_every,
         save_total_limit=2,
