@@ -298,7 +298,8 @@ class ReplyEffect(Record):
         replies: logged ones that were taken up.
         difference: reward after people's replies less reward after the user's, over the contexts that the agent comes to.
         noise: standard deviation of `difference` by sampling.
-        extrapolation: what it has besides, as the agent comes to other contexts than the logs.
+        extrapolation: what it has besides, as the agent comes to contexts that the logs do not have, or that look alike
+            to the user's model and are not.
         covered: 1 where these contexts are among the logged ones, 0 where the logs say nothing of them.
     """
 
@@ -318,7 +319,7 @@ class Foretold(Record):
     Attributes:
         mean: between 0 and `reward_max`; `low` and `high` bound its interval at `level`.
         effects: by turn, as far as the logs show enough replies.
-        unseen_from: the first turn at which they do not, though dialogues come to it.
+        unseen_from: the first turn at which they do not, though dialogues come to it; `unseen_share` is their share.
     """
 
     level: float
@@ -328,6 +329,7 @@ class Foretold(Record):
     reward_max: float
     effects: list[ReplyEffect]
     unseen_from: int | None
+    unseen_share: float
 
 
 class ForecastReport(Record):
@@ -339,7 +341,7 @@ class ForecastReport(Record):
         logged: reward of the agent in the logs.
         real: reward with the real users on the same tasks, where they are a programme.
         advice: what it means, in a sentence.
-        failed: dialogues that could not be finished, and are left out.
+        failed: dialogues that could not be finished, and are left out: simulated ones, and those taken up.
         seconds: that it took.
     """
 

@@ -88,10 +88,18 @@ def hold(asker: Asker, answerer: Answerer, count: int, name: str) -> list[Dialog
 
 
 def truth(chances: Sequence[float]) -> float:
-    """Reward of an asker with people: each yes of `H - 1` answers, if nobody has left by the end."""
-    stays = sum(c * (1 - PEOPLE[w][1]) for c, w in zip(chances, WAYS, strict=True))
-    agrees = sum(c * PEOPLE[w][0] for c, w in zip(chances, WAYS, strict=True))
-    return float(10 * agrees * stays ** (H - 2))
+    """Reward of an asker with people, over all that they can say. Who leaves earns nothing, but for the last answer."""
+    yes, stays = (
+        sum(c * chance(PEOPLE[w]) for c, w in zip(chances, WAYS, strict=True))
+        for chance in (lambda p: p[0], lambda p: 1 - p[1])
+    )
+
+    def earned(asked: int, agreed: int) -> float:
+        if asked == H - 2:
+            return 10 * (agreed + yes) / (H - 1)
+        return yes * earned(asked + 1, agreed + 1) + (stays - yes) * earned(asked + 1, agreed)
+
+    return earned(0, 0)
 
 
 def states(contexts: Sequence[tuple[Task, Sequence[Message]]]) -> Values:
@@ -113,8 +121,8 @@ def foretold(chances: Sequence[float], logged: Sequence[Dialogue], name: str, us
     taken = take_up(
         Asking(), asker, user, logged, count=500, reached=reached_by_turn(simulated), width=1000,  # type: ignore[arg-type]
         seed=int(stream(0, name).integers(1000)),
-    )  # fmt: skip
-    return foretell(simulated, taken, states, 10.0), simulated
+    ).reactions  # fmt: skip
+    return foretell(simulated, taken, states, 10.0, seed=0), simulated
 
 
 LOGGED_POLICY, NEAR, FAR = (0.5, 0.5, 0.0), (0.8, 0.2, 0.0), (0.1, 0.0, 0.9)
@@ -132,18 +140,42 @@ def near(logged: list[Dialogue]) -> list[Found]:
 
 def test_a_flatterer_is_seen_through_where_the_logs_have_the_contexts(near: list[Found]) -> None:
     real = truth(NEAR)
-    assert 3 < real < 5
+    assert real == pytest.approx(4.698, abs=1e-3)
     for forecast, simulated in near:
         assert np.mean([d.outcome.reward for d in simulated]) > 9, "in simulation alone the agent seems perfect"
         assert forecast.low < real < forecast.high
         assert forecast.unseen_from is None
     # Of 10: three forecasts from one set of logs share its error.
-    assert np.mean([f.mean for f, _ in near]) == pytest.approx(real, abs=0.6)
+    assert np.mean([f.mean for f, _ in near]) == pytest.approx(real, abs=0.45)
     # Who gets there: nobody ever leaves the flatterer.
     last = near[0][0].effects[-1]
     stays = 0.8 * 0.95 + 0.2 * 0.7
     assert last.reached_simulated == 1
     assert last.reached == pytest.approx(stays ** (H - 2), abs=0.12)
+
+
+class Sulker(Answerer):
+    """Says no at first in four cases of five, and who has said no leaves when asked again; the others always agree."""
+
+    def _answer(self, r: Request) -> Message:
+        if not r.messages:
+            return Message("user", "hello")
+        before = [m.text for m in r.messages if m.role == "user"][1:]
+        if not before:
+            return Message("user", "yes" if draw(r).random() < 0.2 else "no")
+        return Message("user", before[0], end=before[0] == "no")
+
+
+def test_contexts_count_that_people_lead_to_and_the_simulated_user_never_does() -> None:
+    """The flatterer never says no, so that no simulated dialogue is one in which people would leave."""
+    yes = dict.fromkeys(WAYS, (1.0, 0.0))
+    sulking = hold(Asker(LOGGED_POLICY), Sulker({}), 600, "sulking")
+    forecast, simulated = foretold(NEAR, sulking, "sulking", Answerer(yes))
+    assert np.mean([d.outcome.reward for d in simulated]) == 10
+    assert forecast.mean == pytest.approx(2.0, abs=1.0)
+    assert forecast.low < 2.0 < forecast.high < 5
+    # All come to the second question; only those who agreed stay for the third.
+    assert [e.reached for e in forecast.effects] == pytest.approx([1.0, 1.0, 1.0, 0.2], abs=0.12)
 
 
 def test_a_user_like_people_needs_no_correction(logged: list[Dialogue]) -> None:
@@ -174,11 +206,11 @@ def test_any_reward_is_possible_from_the_turn_on_that_no_log_has(logged: list[Di
 
 
 def test_replies_are_shared_out_by_how_many_dialogues_come_to_them(logged: list[Dialogue]) -> None:
-    taken = take_up(
+    taken, _ = take_up(
         Asking(), Asker(NEAR), Answerer(PEOPLE), logged, count=400, reached=[1.0, 0.5, 0.001], width=500, seed=1  # type: ignore[arg-type]
     )  # fmt: skip
     counts = [sum(r.turn == turn for r in taken) for turn in range(4)]
-    assert counts == [266, 133, AT_LEAST, 0]
+    assert counts == [266, 133, AT_LEAST, AT_LEAST]
     for r in taken:
         assert r.people.messages[: r.position + 1] == r.logged.messages[: r.position + 1]
         assert r.simulated.messages[: r.position] == r.before
@@ -186,4 +218,4 @@ def test_replies_are_shared_out_by_how_many_dialogues_come_to_them(logged: list[
 
 def test_no_dialogue_is_refused() -> None:
     with pytest.raises(ValueError, match="no simulated dialogue"):
-        foretell([], [], states, 1.0)
+        foretell([], [], states, 1.0, seed=0)

@@ -14,8 +14,7 @@ def test_one_value_seen_at_a_distance() -> None:
     """Its weight is 1, and two places at distance d differ by a variance of 2 s^2 (1 - exp(-d^2 / 2))."""
     found = mean_over(np.zeros((1, 1)), np.array([[1.5]]), np.array([0.3]), 0.2)
     assert found.weights == pytest.approx([1.0])
-    # One value has no spread, so that its noise is all but none.
-    assert found.noise == pytest.approx(0, abs=1e-7)
+    assert found.noise == 1, "one value says nothing of its noise"
     assert found.extrapolation == pytest.approx(0.2 * math.sqrt(2 * (1 - math.exp(-(1.5**2) / 2))))
 
 
@@ -46,6 +45,32 @@ def test_what_changes_over_the_contexts_is_followed() -> None:
     found = mean_over(seen, asked, values, 0.7)
     assert values.mean() < 0.4
     assert found.weights @ values == pytest.approx(1, abs=0.1)
+
+
+def test_contexts_may_weigh_differently_and_be_taken_away() -> None:
+    rng = np.random.default_rng(4)
+    seen = rng.uniform(-1, 1, size=(500, 1))
+    values = np.sign(seen[:, 0]) * 0.8 + 0.1 * rng.normal(size=500)
+    left, right = np.full((20, 1), -0.5), np.full((30, 1), 0.5)
+    weights = np.concatenate([np.full(20, -1.0), np.full(30, 2.0)])
+    found = mean_over(seen, np.vstack([left, right]), values, 0.7, weights)
+    # (60 * .8 - 20 * -.8) / (60 - 20)
+    assert found.weights @ values == pytest.approx(1.6, abs=0.1)
+    assert found.weights.sum() == pytest.approx(1)
+
+
+def test_values_that_are_all_equal_are_not_certain() -> None:
+    found = mean_over(np.zeros((600, 1)), np.zeros((5, 1)), np.zeros(600), 0.1)
+    assert found.noise == pytest.approx(1 / 600)
+    assert found.weights == pytest.approx(np.full(600, 1 / 600))
+
+
+def test_equal_states_are_at_one_place_however_few_there_are() -> None:
+    rng = np.random.default_rng(5)
+    seven = rng.normal(size=(7, 40))
+    seen, asked = nearness(seven[rng.integers(7, size=200)], seven)
+    nearest = np.linalg.norm(seen[:, None] - asked[None], axis=2).min(axis=1)
+    assert nearest.max() < 1e-6
 
 
 def test_distances_do_not_depend_on_the_units_of_the_states() -> None:

@@ -5,8 +5,10 @@ With `V(c)` the expected reward of going on from a context with the simulated us
     J(pi; P) - J(pi; P^) = sum_k Pr(reply k is reached) E_c[ E_{u ~ P} V(c, u) - E_{u ~ P^} V(c, u) ],
 
 contexts `c` before the user's reply `k` as agent and real users lead to them (the performance difference lemma of Kakade and
-Langford 2002, between users instead of policies). The difference is seen in logged contexts (`Reaction`); its mean over the
-agent's own is taken by Bayesian quadrature, and how many dialogues reach a reply is corrected in the same way.
+Langford 2002, between users instead of policies). The difference is seen in logged contexts (`Reaction`), and its mean over the
+agent's own is taken by Bayesian quadrature. Which contexts those are, how many dialogues come to them, and what is earned by
+those that do is corrected in the same way, turn by turn: a context counts that people's replies lead to, and one that the
+user's replies alone lead to no longer does.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from numpy.typing import NDArray
 from understudy.evaluate.quadrature import mean_over, nearness
 from understudy.evaluate.reactions import Reaction, before_reply, replies
 from understudy.results import Foretold, ReplyEffect
+from understudy.runs import stream
 from understudy.types import Dialogue, Message, Task
 
 Values = NDArray[np.float64]
@@ -35,21 +38,24 @@ SCALE = 0.1
 """Share of the largest reward by which a reply's effect may differ between contexts far apart, besides its own mean size."""
 HIDDEN = 0.02
 """Share of the largest reward by which it may differ, turn after turn, between contexts that look alike to the model."""
+_RESAMPLES = 500
 
 
 def foretell(
-    simulated: Sequence[Dialogue], reactions: Sequence[Reaction], states: States, reward_max: float
+    simulated: Sequence[Dialogue], reactions: Sequence[Reaction], states: States, reward_max: float, *, seed: int
 ) -> Foretold:
     """The reward with real users with its 90% interval.
 
-    The interval holds what sampling leaves, and what the contexts leave unknown that the agent comes to and the logs do not
-    have; the latter is added up over turns, as one misunderstanding may be made at each of them. From the first turn on at
-    which the logs show too few replies, any reward is possible.
+    The interval holds what sampling leaves (bootstrap over dialogues and reactions), and what the contexts leave unknown
+    that the agent comes to and the logs do not have, or that the model's states do not tell apart; the latter is added up
+    over turns, as one misunderstanding may be made at each of them. From the first turn on at which too few replies were
+    taken up, any reward is possible.
 
     Args:
         simulated: of the agent with the simulated user, on the logs' own tasks.
         reactions: of the same two.
         reward_max: rewards lie in [0, reward_max].
+        seed: of the bootstrap.
 
     Raises:
         ValueError: if there is no simulated dialogue.
@@ -59,24 +65,29 @@ def foretell(
     turns = max(replies(d.messages) for d in [*simulated, *(d for r in reactions for d in (r.people, r.simulated))])
     figures_of = partial(_figures, turns=turns, reward_max=reward_max)
     met = np.array([figures_of(d) for d in simulated])
-    figures, effects = met.mean(axis=0), []
-    sampling, unknown = float(met[:, 0].var()) / len(met), 0.0
-    unseen: int | None = None
+    rng = stream(seed, "bootstrap")
+    # The first row is the estimate, the others are resamples of it.
+    figures = _resampled(np.full(len(met), 1 / len(met)), rng) @ met
+    led_to = [(d, 1 / len(met)) for d in simulated]
+    effects: list[ReplyEffect] = []
+    unknown, unseen = 0.0, None
     for turn in range(turns):
-        reached = float(np.clip(figures[1 + turn], 0, 1))
+        asked = [(d.task, said, w) for d, w in led_to if (said := before_reply(d, turn)) is not None]
+        reached = float(np.clip(sum(w for _, _, w in asked), 0, 1))
+        if reached == 0:
+            break
         here = [r for r in reactions if r.turn == turn]
-        asked = [(d.task, said) for d in simulated if (said := before_reply(d, turn)) is not None]
-        if len(here) < MIN_REACTIONS or not asked:
-            unseen = turn if reached > 0 else None
+        if len(here) < MIN_REACTIONS:
+            unseen = turn
             break
         values = np.array([figures_of(r.people) - figures_of(r.simulated) for r in here])
         scale = math.hypot(SCALE, float(values[:, 0].mean()))
-        places = nearness(states([(r.logged.task, r.before) for r in here]), states(asked))
-        found = mean_over(*places, values[:, 0], scale)
-        figures = figures + reached * (found.weights @ values)
-        sampling += (reached * found.noise) ** 2
+        places = nearness(
+            states([(r.logged.task, r.before) for r in here]), states([(t, said) for t, said, _ in asked])
+        )
+        found = mean_over(*places, values[:, 0], scale, weights=np.array([w for _, _, w in asked]))
         # Of an opening nothing is hidden: the tasks are the logs' own.
-        hidden = HIDDEN if any(said for _, said in asked) else 0.0
+        hidden = HIDDEN if any(said for _, said, _ in asked) else 0.0
         extrapolation = math.hypot(hidden, found.extrapolation)
         unknown += reached * extrapolation
         effects.append(
@@ -91,9 +102,18 @@ def foretell(
                 covered=1 - min(1.0, found.extrapolation / scale),
             )
         )
-    mean = float(np.clip(figures[0], 0, 1))
-    half = NormalDist().inv_cdf((1 + LEVEL) / 2) * math.sqrt(sampling + unknown**2)
-    low, high = _widened(mean - half, mean + half, met, figures, unseen)
+        come = np.clip(figures[:, [1 + turn]], 0, 1)
+        figures = figures + come * (_resampled(found.weights, rng) @ values)
+        for reaction, weight in zip(here, found.weights, strict=True):
+            led_to += [(reaction.people, reached * weight), (reaction.simulated, -reached * weight)]
+    mean, sampling = float(np.clip(figures[0, 0], 0, 1)), float(figures[1:, 0].std())
+    half = NormalDist().inv_cdf((1 + LEVEL) / 2) * math.hypot(sampling, unknown)
+    low, high = mean - half, mean + half
+    if unseen is not None:
+        # Those who come to a turn that the logs do not show may earn anything (Manski's bounds).
+        come_there, earned = (float(figures[0, 1 + unseen + shift]) for shift in (0, turns))
+        share = min(1.0, max(0.0, come_there))
+        low, high = low - min(share, max(0.0, earned)), high + share - min(share, max(0.0, earned))
     return Foretold(
         level=LEVEL,
         mean=mean * reward_max,
@@ -102,20 +122,20 @@ def foretell(
         reward_max=reward_max,
         effects=effects,
         unseen_from=unseen,
+        unseen_share=0.0 if unseen is None else share,
     )
 
 
 def _figures(dialogue: Dialogue, turns: int, reward_max: float) -> Values:
-    """[1 + turns] reward as a share of the largest, and whether each reply of the user was reached."""
-    reached = np.arange(turns) < replies(dialogue.messages)
-    return np.concatenate([[dialogue.outcome.reward / reward_max], reached.astype(float)])
+    """[1 + 2 turns] reward as a share of the largest; whether each reply of the user was reached; the reward if it was."""
+    reward = dialogue.outcome.reward / reward_max
+    reached = (np.arange(turns) < replies(dialogue.messages)).astype(float)
+    return np.concatenate([[reward], reached, reward * reached])
 
 
-def _widened(low: float, high: float, met: Values, figures: Values, unseen: int | None) -> tuple[float, float]:
-    """Dialogues that reach a turn of which the logs show nothing may earn anything (Manski's bounds)."""
-    if unseen is None:
-        return low, high
-    share = float(np.clip(figures[1 + unseen], 0, 1))
-    there = met[met[:, 1 + unseen] > 0, 0]
-    earned = float(there.mean()) if len(there) else 0.0
-    return low - share * earned, high + share * (1 - earned)
+def _resampled(weights: Values, rng: np.random.Generator) -> Values:
+    """[1 + _RESAMPLES, N] the weights, and the same by the Bayesian bootstrap (Rubin 1981)."""
+    drawn = weights * rng.exponential(size=(_RESAMPLES, len(weights)))
+    # Where weights of both signs all but cancel out, a resample is no estimate of the same mean.
+    totals = np.where(np.abs(drawn.sum(1)) < 0.1, 1.0, drawn.sum(1))
+    return np.vstack([weights, drawn / totals[:, None] * weights.sum()])

@@ -19,6 +19,7 @@ COMPONENTS = 8
 """Principal components of the states, scaled to unit variance, that distances are measured in."""
 LENGTH = 0.5
 """Distance per root of `COMPONENTS` over which the figure is much the same."""
+_RANK = 1e-6
 
 
 @dataclass(frozen=True)
@@ -48,17 +49,21 @@ def nearness(seen: Values, asked: Values) -> tuple[Values, Values]:
     both = StandardScaler().fit_transform(np.vstack([seen, asked]))
     if not both.any():  # one context for all: nothing has been said yet
         return np.zeros((len(seen), 1)), np.zeros((len(asked), 1))
-    kept = min(COMPONENTS, *both.shape)
-    places = PCA(kept, whiten=True, random_state=0).fit_transform(both) / (LENGTH * math.sqrt(kept))
+    components = PCA(min(COMPONENTS, *both.shape), random_state=0)
+    places = components.fit_transform(both)
+    # Components that are rounding alone would set equal states apart.
+    kept = components.explained_variance_ > _RANK * components.explained_variance_[0]
+    places = places[:, kept] / (np.sqrt(components.explained_variance_[kept]) * LENGTH * math.sqrt(kept.sum()))
     return places[: len(seen)], places[len(seen) :]
 
 
-def mean_over(seen: Values, asked: Values, values: Values, scale: float) -> Mean:
+def mean_over(seen: Values, asked: Values, values: Values, scale: float, weights: Values | None = None) -> Mean:
     """The mean of the figure over the contexts asked for.
 
     Args:
-        seen: [A, D] places where `values` [A] were seen; see `nearness`.
+        seen: [A, D] places where `values` [A] were seen; see `nearness`. Values lie in [-1, 1].
         asked: [B, D].
+        weights: [B] of the contexts asked for, of either sign; equal ones by default.
         scale: standard deviation of the process: how far the figure may be from its mean somewhere far from all others.
 
     Raises:
@@ -66,15 +71,17 @@ def mean_over(seen: Values, asked: Values, values: Values, scale: float) -> Mean
     """
     if not len(seen) or not len(asked):
         raise ValueError(f"{len(seen)} contexts seen and {len(asked)} asked for: there must be one of each")
-    noise = float(values.var()) or np.finfo(float).eps
-    to_asked, among_asked = (scale**2 * _kernel(a, asked).mean(1) for a in (seen, asked))
+    share = np.full(len(asked), 1 / len(asked)) if weights is None else weights / weights.sum()
+    # So few values show no variance that is smaller, even if they are all equal.
+    noise = max(float(values.var()), 1 / len(values))
+    to_asked, among_asked = (scale**2 * _kernel(a, asked) @ share for a in (seen, asked))
     from scipy.linalg import cho_factor, cho_solve
 
     factor = cho_factor(scale**2 * _kernel(seen, seen) + noise * np.eye(len(seen)), lower=True)
     known, ones = (cho_solve(factor, x) for x in (to_asked, np.ones(len(seen))))
     # What the process leaves of the constant is estimated by generalised least squares.
     left, information = 1 - float(known.sum()), float(ones.sum())
-    variance = float(among_asked.mean()) - float(to_asked @ known) + left**2 / information
+    variance = float(among_asked @ share) - float(to_asked @ known) + left**2 / information
     independent = noise / len(values)
     return Mean(
         weights=known + ones * left / information,

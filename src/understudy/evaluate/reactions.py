@@ -41,6 +41,13 @@ class Reaction(NamedTuple):
         return replies(self.before)
 
 
+class Taken(NamedTuple):
+    """Logged replies that were taken up, and how many dialogues could not be finished."""
+
+    reactions: list[Reaction]
+    failed: int
+
+
 def replies(messages: Sequence[Message]) -> int:
     """How many messages the user wrote."""
     return sum(message.role == "user" for message in messages)
@@ -69,18 +76,20 @@ def take_up(
     width: int,
     seed: int,
     on_finished: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Reaction]:
+) -> Taken:
     """About `count` logged replies, drawn at random; those of which either dialogue fails are left out.
 
     Both dialogues of a reply have the same seed, so that what is said alike in them is drawn alike.
 
     Args:
         reached: share of the agent's dialogues that come to the user's message 0, 1, ...: so are the replies shared out, as
-            what they are averaged for weighs so much; but `AT_LEAST` of each turn, where the logs have as many.
+            what they are averaged for weighs so much; but `AT_LEAST` of each turn, where the logs have as many (people may
+            come further than the simulated user).
         on_finished: called with the dialogues finished or failed so far, and their total.
     """
     drawn: list[tuple[Dialogue, int]] = []
-    for turn, share in enumerate(reached):
+    for turn in range(max(replies(d.messages) for d in dialogues)):
+        share = reached[turn] if turn < len(reached) else 0.0
         places = [(d, len(said)) for d in dialogues if (said := before_reply(d, turn)) is not None]
         wanted = max(AT_LEAST, round(count * share / sum(reached)))
         order = stream(seed, "replies", str(turn)).permutation(len(places))
@@ -94,8 +103,9 @@ def take_up(
         family, meetings, agent, user, width=width, on_finished=lambda done: on_finished(done, len(meetings))
     )
     found = {trace.key: trace.dialogue for trace in held.traces}
-    return [
+    reactions = [
         Reaction(d, i, found[2 * k], found[2 * k + 1])
         for k, (d, i) in enumerate(drawn)
         if 2 * k in found and 2 * k + 1 in found
     ]
+    return Taken(reactions, len(held.failures))

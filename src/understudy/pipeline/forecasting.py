@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 
 from understudy.config import SamplingConfig
 from understudy.converse import Appointment, Conversations, converse
-from understudy.errors import LogError
+from understudy.errors import LogError, ModelError
 from understudy.evaluate.forecast import foretell
 from understudy.evaluate.reactions import reached_by_turn, take_up
 from understudy.models.chat_model import ChatModel
@@ -19,7 +19,7 @@ from understudy.models.states import context_states
 from understudy.pipeline.given_logs import family_of, read_logs
 from understudy.pipeline.shifting import Progress, reward_of
 from understudy.results import ForecastReport, Foretold
-from understudy.runs import stream_seed
+from understudy.runs import stream, stream_seed
 from understudy.speaker import Speaker
 from understudy.tasks import KNOWN_USERS, load_family
 from understudy.tasks.base import KnownUserFamily, TaskFamily
@@ -32,6 +32,8 @@ MIN_DIALOGUES = 100
 _WIDE = 0.6
 """An interval that holds more than this share of all rewards says nothing."""
 _UNCOVERED = 0.75
+_MANY = 0.1
+"""Share of the dialogues that must come to a turn for it to matter."""
 
 
 class Forecast(NamedTuple):
@@ -73,9 +75,12 @@ def forecast_of(
     began = time.perf_counter()
     logged = read_logs(logs, at_least=MIN_DIALOGUES, at_most=10**9, seed=seed)
     family = load_family(task) if task is not None else family_of(logged, None, logs)
-    if isinstance(family, Logged):
+    of_other = {d.task.family for d in logged} - {family.name}
+    if isinstance(family, Logged) or of_other:
         raise LogError(
-            "holds no tasks, so that there is no reward to foretell",
+            "holds no tasks, so that there is no reward to foretell"
+            if isinstance(family, Logged)
+            else f"holds dialogues of {', '.join(map(repr, sorted(of_other)))}, not of {family.name!r}",
             where=str(logs),
             fix="give logs as `understudy logs sample` writes them, with `task` and `outcome`; and --task for a family of "
             "your own (examples/own_task.py)",
@@ -133,17 +138,24 @@ def forecast(
         reader: a model of the user's side: contexts that it answers alike count as alike. The user's own, where it has one.
     """
     met = hold(family, agent, user, logged, dialogues, "the user", width, seed, on_progress)
+    if not met.traces:
+        reason = met.failures[0].reason
+        raise ModelError(
+            f"none of {len(met.failures)} dialogues of agent and user could be finished: {reason}",
+            fix="for a context that is too short lower sampling.max_message_tokens",
+        )
     taken = take_up(
         family, agent, user, logged, count=reactions, reached=reached_by_turn(met.dialogues), width=width, seed=seed,
         on_finished=lambda done, total: on_progress("logged replies taken up", done, total),
     )  # fmt: skip
     foretold = foretell(
         met.dialogues,
-        taken,
+        taken.reactions,
         lambda contexts: context_states(reader, "user", [(task.user_prompt, said) for task, said in contexts]),
         family.reward_max,
+        seed=seed,
     )
-    return Forecast(foretold, met.dialogues, len(met.failures))
+    return Forecast(foretold, met.dialogues, len(met.failures) + taken.failed)
 
 
 def hold(
@@ -157,9 +169,10 @@ def hold(
     seed: int,
     on_progress: Callable[[str, int, int], None],
 ) -> Conversations:
-    """Dialogues about the logs' own tasks, over and over until there are `count`."""
+    """Dialogues about the logs' own tasks in random order, over and over until there are `count`."""
+    order = stream(seed, "tasks").permutation(len(logged))
     meetings = [
-        Appointment(key, logged[key % len(logged)].task, f"{who} {key}", stream_seed(seed, who, str(key)))
+        Appointment(key, logged[order[key % len(logged)]].task, f"{who} {key}", stream_seed(seed, who, str(key)))
         for key in range(count)
     ]
     return converse(
@@ -174,22 +187,18 @@ def hold(
 
 def advice(foretold: Foretold) -> str:
     """What the forecast means, in a sentence."""
-    reward_max, width = foretold.reward_max, foretold.high - foretold.low
-    bare = [e.turn for e in foretold.effects if e.covered < _UNCOVERED and e.reached >= 0.1]
-    if foretold.unseen_from is not None and not bare:
-        bare = [foretold.unseen_from]
-    where = f"the user's message {bare[0]}" if bare else "the user's first messages"
-    if width > _WIDE * reward_max:
-        return (
-            f"Cannot tell: these logs leave the reward unknown, as this agent leads people to contexts that they do not have, "
-            f"from {where} on. Collect dialogues of this agent with people."
-        )
-    if bare:
-        return (
-            f"The interval is as wide as it is because this agent leads people to contexts that the logs do not have, from "
-            f"{where} on: some hundred dialogues of this agent with people would narrow it."
-        )
-    return (
-        "The logs have the contexts that this agent leads people to; more simulated dialogues and logged replies would "
-        "narrow the interval."
+    wide = foretold.high - foretold.low > _WIDE * foretold.reward_max
+    bare = [e.turn for e in foretold.effects if e.covered < _UNCOVERED and e.reached >= _MANY]
+    lacking = foretold.unseen_from is not None and foretold.unseen_share >= _MANY
+    first = min(
+        [*bare, *([foretold.unseen_from] if lacking and foretold.unseen_from is not None else [])], default=None
     )
+    if first is None:
+        so = "more simulated dialogues and logged replies narrow the interval"
+        return (
+            ("Cannot tell yet: " if wide else "The logs have the contexts that this agent leads people to: ") + so + "."
+        )
+    elsewhere = f"this agent leads people to contexts that the logs do not have, from the user's message {first} on"
+    if wide:
+        return f"Cannot tell: {elsewhere}, so that the reward is unknown. Collect dialogues of this agent with people."
+    return f"The interval is as wide as it is because {elsewhere}: dialogues of this agent with people would narrow it."
