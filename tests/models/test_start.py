@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 from transformers.models.gemma3.configuration_gemma3 import Gemma3TextConfig
 from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
@@ -91,6 +92,10 @@ def test_an_adapter_learns_what_its_model_does_not(name: str, tmp_path: Path, co
     assert all(torch.equal(p, frozen[n]) for n, p in user.model.named_parameters() if n in frozen)
     user.save(tmp_path / "user")
     assert not (tmp_path / "user" / "model.safetensors").exists(), "the adapter alone is written"
+    written = load_file(tmp_path / "user" / "adapter_model.safetensors")
+    assert sum(value.numel() for value in written.values()) <= sum(p.numel() for p in moved.values())
+    with pytest.raises(ModelError, match="cannot be the start of another"):
+        start_model([], ModelConfig(base=str(tmp_path / "user")), 0)
     loaded = load_chat_model(tmp_path / "user")
     assert context_length(loaded.model) == 200
     assert trainable(loaded.model).keys() == moved.keys(), "RL goes on with it"
@@ -101,6 +106,9 @@ def test_an_adapter_learns_what_its_model_does_not(name: str, tmp_path: Path, co
     said = (leaving[0].messages[0], Message("agent", "no"))
     answers = speaker.reply([Request(key, "user", "you want red", said, seed=key) for key in range(4)])
     assert sum(isinstance(answer, Message) and answer.end for answer in answers) >= 3, "the new token was trained"
+    (tmp_path / "user" / "adapter_model.safetensors").unlink()
+    with pytest.raises(ModelError, match="not wholly"):
+        load_chat_model(tmp_path / "user")
 
 
 def test_adapters_that_cannot_be_are_refused(tmp_path: Path) -> None:

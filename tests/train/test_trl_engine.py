@@ -124,6 +124,9 @@ def test_a_killed_run_goes_on_and_failed_dialogues_are_left_out(tiny_model: Chat
     whole = run(train_with_trl, tiny_model, tmp_path / "whole", Kept([1, 6]), config)
     with pytest.raises(Killed):
         run(train_with_trl, tiny_model, tmp_path / "killed", Kept([1, 6]), config, on_step=stop)
+    half = tmp_path / "killed" / "trl" / "checkpoint-3"
+    half.mkdir()
+    (half / "model.safetensors").write_bytes(b"killed while it was written")
     resumed = run(train_with_trl, tiny_model, tmp_path / "killed", Kept([1, 6]), config)
     for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert a.equal(b)
@@ -134,6 +137,17 @@ def test_a_killed_run_goes_on_and_failed_dialogues_are_left_out(tiny_model: Chat
     assert [row["reward"] for row in found] == [row["reward"] for row in rows(tmp_path / "whole")]
 
 
-def test_a_penalty_that_it_does_not_have_is_refused() -> None:
+def test_what_it_does_not_have_is_refused() -> None:
     with pytest.raises(ConfigError, match="the engine trl does not have"):
         load_config(overrides=["rl.engine=trl", "rl.kl_weight=0.1"])
+    with pytest.raises(ConfigError, match="cannot train the adapter"):
+        load_config(
+            overrides=[
+                "rl.engine=trl",
+                "model.base=a/b",
+                "user_model.base=a/b",
+                "unseen_user_model.base=a/c",
+                "model.lora_rank=8",
+            ],
+            preset="pretrained",
+        )

@@ -174,6 +174,12 @@ class CompareConfig(StageConfig):
                 "severities grade the failings of the programme that stands in for a prompted LLM, but prompted.model is given",
                 "leave one of the two out",
             )
+        if self.rl.engine == "trl" and self.model.lora_rank is not None:
+            raise broken(
+                "rl.engine",
+                f"rl.engine is trl, which cannot train the adapter of model.lora_rank ({self.model.lora_rank}) here",
+                "leave rl.engine at local, or leave out model.lora_rank",
+            )
         self._refuse_mixed_starts()
         models = (self.model, self.user_model, self.unseen_user_model, self.referee_model)
         for key, rate, most, concerned in (

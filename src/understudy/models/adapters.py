@@ -12,8 +12,7 @@ from transformers import PreTrainedModel
 
 from understudy.errors import ModelError
 
-ADAPTER = "adapter_config.json"
-"""The file that tells an adapter's folder from a model's."""
+_CONFIG = "adapter_config.json"
 _WEIGHTS = "adapter_model.safetensors"
 _NAME = "default"
 _ALPHA = 2
@@ -72,7 +71,9 @@ def save_adapter(model: PreTrainedModel, folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, torch.Tensor] = {}
-    for name, value in get_peft_model_state_dict(model, adapter_name=_NAME).items():
+    # Without whole embeddings, which would be kept where a row was added: the row is trained beside them.
+    kept = get_peft_model_state_dict(model, adapter_name=_NAME, save_embedding_layers=False)
+    for name, value in kept.items():
         # One matrix may be both read and written; it is kept once.
         if all(value.data_ptr() != other.data_ptr() for other in found.values()):
             found[name] = value.contiguous()
@@ -98,9 +99,14 @@ def attach_adapter(model: PreTrainedModel, folder: Path) -> None:
     set_peft_model_state_dict(model, load_file(folder / _WEIGHTS), adapter_name=_NAME)
 
 
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter, not a model."""
+    return (folder / _CONFIG).is_file()
+
+
 def adapter_of(folder: Path) -> dict[str, Any]:
     """What a saved adapter says of itself."""
-    found: dict[str, Any] = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Load and save causal language models: any Hugging Face folder or name, on the best device at hand."""
+"""Load causal language models: any Hugging Face folder or name, and adapters of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from understudy.errors import ModelError
-from understudy.models.adapters import ADAPTER, adapter_of, attach_adapter
+from understudy.models.adapters import adapter_of, attach_adapter, is_adapter
 from understudy.models.attention import use_training_attention
 from understudy.models.chat_model import CONTEXT_LENGTH, ChatModel
 from understudy.models.ready import RESTATE_PROMPT, make_ready
@@ -50,7 +50,7 @@ def load_chat_model(
         ModelError: if the folder or name cannot be loaded, or its tokenizer has no chat template.
     """
     where = str(name_or_folder)
-    if (Path(name_or_folder) / ADAPTER).is_file():
+    if is_adapter(Path(name_or_folder)):
         return _load_adapted(Path(name_or_folder))
     try:
         model = AutoModelForCausalLM.from_pretrained(
@@ -77,20 +77,20 @@ def _load_adapted(folder: Path) -> ChatModel:
     try:
         adapter = adapter_of(folder)
         kept = PreTrainedConfig.get_config_dict(folder)[0]
-        found = load_chat_model(
-            adapter["base_model_name_or_path"],
-            revision=adapter.get("revision"),
-            chat_template=str(folder / "chat_template.jinja"),
-            weights="bf16" if kept.get("dtype") == "bfloat16" else "fp32",
-        )
-        make_ready(found, max_length=kept[CONTEXT_LENGTH], restate_prompt=kept[RESTATE_PROMPT])
-    except (OSError, ValueError, KeyError) as error:
+        base, ready = adapter["base_model_name_or_path"], (kept[CONTEXT_LENGTH], kept[RESTATE_PROMPT])
+        weights: Weights = "bf16" if kept.get("dtype") == "bfloat16" else "fp32"
+        template = str(folder / "chat_template.jinja")
+        found = load_chat_model(base, revision=adapter.get("revision"), chat_template=template, weights=weights)
+        make_ready(found, max_length=ready[0], restate_prompt=ready[1])
+        attach_adapter(found.model, folder)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
-            f"holds an adapter that was not written by us: {error!r}",
+            f"holds an adapter that was not written by us, or not wholly: {error!r}",
             where=str(folder),
             fix="merge it into its model with peft (merge_and_unload), and give the folder of that",
         ) from error
-    attach_adapter(found.model, folder)
+    except ModelError as error:
+        raise ModelError(f"is an adapter, whose model cannot be loaded: {error}", where=str(folder)) from error
     return ChatModel(found.model, _load_tokenizer(folder, None))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from understudy.config import ModelConfig
-from understudy.models.adapters import add_adapter
+from understudy.errors import ModelError
+from understudy.models.adapters import add_adapter, is_adapter
 from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
 from understudy.models.ready import make_ready
@@ -21,6 +22,12 @@ def start_model(texts: Iterable[str], config: ModelConfig, seed: int, start: Pat
     """
     if config.base is None:
         return make_tiny(texts, config, seed, start)
+    if is_adapter(Path(config.base)):
+        raise ModelError(
+            "is an adapter, which cannot be the start of another",
+            where=config.base,
+            fix="merge it into its model with peft (merge_and_unload), and give the folder of that",
+        )
     chat_model = load_chat_model(
         config.base, revision=config.revision, chat_template=config.chat_template, weights=config.weights
     )

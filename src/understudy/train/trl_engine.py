@@ -1,12 +1,14 @@
 """The same training by TRL's GRPOTrainer: our turn logic writes the rollouts, TRL's loss and Trainer do the rest.
 
 What differs from the local loop: the number of tasks per step is fixed, as TRL's batches are; a group's standard deviation is
-the unbiased one; tokens of groups without variance count in the normaliser (both only scale the gradient, which AdamW undoes).
+the unbiased one; tokens of groups without variance count in the normaliser; and a step in which no group has any is not skipped
+but taken with no gradient, so that AdamW's momentum still moves.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -56,12 +58,13 @@ def train_with_trl(
             fix="pip install 'understudy[trl]', or leave rl.engine at local",
         ) from error
     groups = groups_per_step(config, source.messages_per_rollout)
-    at_once = _groups_at_once(groups, config, context_length(policy.model))
+    rows = groups * config.group_size
+    at_once = _rows_at_once(rows, config.micro_batch_tokens, context_length(policy.model))
     arguments = GRPOConfig(
         output_dir=str(scratch / "trl"),
         max_steps=config.steps,
-        per_device_train_batch_size=at_once * config.group_size,
-        gradient_accumulation_steps=groups // at_once,
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=rows // at_once,
         num_generations=config.group_size,
         max_grad_norm=config.max_grad_norm,
         epsilon=config.clip,
@@ -80,7 +83,7 @@ def train_with_trl(
         disable_tqdm=True,
     )
     metrics = MetricsLog(scratch / "metrics.jsonl")
-    last = get_last_checkpoint(str(scratch / "trl")) if (scratch / "trl").is_dir() else None
+    last = _last_whole_checkpoint(scratch / "trl")
     start = int(last.rpartition("-")[2]) if last else 0
     metrics.truncate_from(start)
     steps = _Steps(speaker, source, groups, config.group_size, policy.tokenizer, metrics, on_step)
@@ -111,6 +114,14 @@ def train_with_trl(
     policy.model.set_attn_implementation(TRAINING_ATTENTION)
     policy.model.eval()
     return _budget(metrics)
+
+
+def _last_whole_checkpoint(folder: Path) -> str | None:
+    """The last checkpoint with its state, which is written last; half-written ones are removed."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        if not (checkpoint / "trainer_state.json").is_file():
+            shutil.rmtree(checkpoint)
+    return get_last_checkpoint(str(folder)) if folder.is_dir() else None
 
 
 class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers is not type-checked here
@@ -202,10 +213,10 @@ def _reward(prompts: list[str], completions: list[str], **fields: Any) -> list[f
     return rewards
 
 
-def _groups_at_once(groups: int, config: RLConfig, longest: int) -> int:
-    """Whole groups that fit `micro_batch_tokens`, as many as divide the step evenly."""
-    most = max(1, config.micro_batch_tokens // (longest * config.group_size))
-    return next(n for n in range(min(most, groups), 0, -1) if groups % n == 0)
+def _rows_at_once(rows: int, tokens: int, longest: int) -> int:
+    """As many dialogues as fit the tokens whatever their length, and divide the step evenly; at least one."""
+    most = max(1, min(rows, tokens // longest))
+    return next(n for n in range(most, 0, -1) if rows % n == 0)
 
 
 def _budget(metrics: MetricsLog) -> Budget:
