@@ -118,9 +118,9 @@ def test_above_and_below_are_said_only_where_the_intervals_say_so(tmp_path: Path
         fake.write_cell(tmp_path, "elicit", seed, tuned={**fake.TUNED, "interactive": value, "calibrated": value + 0.3})
     (family,) = (summary := summarise(tmp_path)).families
     assert family.difference("interactive", "base").estimate.mean < 0
-    assert standing(family, "interactive", "base") == "level with"
+    assert standing(family, "interactive", "base") == "not clearly apart from"
     assert standing(family, "calibrated", "base") == "above"
-    assert "interactive ended level with base" in headline(summary)
+    assert "interactive ended not clearly apart from base" in headline(summary)
 
 
 def test_the_headline_follows_other_results(tmp_path: Path) -> None:

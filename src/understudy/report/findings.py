@@ -9,7 +9,7 @@ from typing import Literal
 from understudy.report.summary import FamilySummary, Summary
 from understudy.report.words import number, percent, percent_between
 
-Standing = Literal["above", "below", "level with"]
+Standing = Literal["above", "below", "not clearly apart from"]
 
 
 def standing(family: FamilySummary, arm: str, other: str) -> Standing | None:
@@ -27,7 +27,7 @@ def standing(family: FamilySummary, arm: str, other: str) -> Standing | None:
         x, y = a.rewards["tuned"], b.rewards["tuned"]
         apart = x.low > y.high or x.high < y.low
     if not apart:
-        return "level with"
+        return "not clearly apart from"
     return "above" if estimate.mean > 0 else "below"
 
 
@@ -75,7 +75,7 @@ def _against_base(families: Sequence[FamilySummary], arm: str) -> str:
         return ""
     if len(families) == 1:
         return f"{arm} ended {found[0]} base"
-    counts = {word: found.count(word) for word in ("below", "level with", "above") if word in found}
+    counts = {word: found.count(word) for word in ("below", "not clearly apart from", "above") if word in found}
     if len(counts) == 1 and len(found) == len(families):
         return f"{arm} ended {found[0]} base on all of them"
     return f"{arm} ended " + ", ".join(f"{word} base on {count}" for word, count in counts.items())

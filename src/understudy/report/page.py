@@ -143,11 +143,15 @@ def _section(data: RunData, summary: FamilySummary, prefix: str) -> Section:
 
 def _ran(data: RunData) -> list[tuple[str, str]]:
     """What was run, as (figure, words)."""
-    families, seeds = data.families, {cell.seed for cell in data.cells}
+    families, planned = data.families, {cell.seed for cell in data.cells}
+    seeds = {cell.seed for cell in data.cells if cell.arms}
+    words = "seed" if len(seeds) == 1 else "seeds"
+    if len(seeds) < len(planned):
+        words = f"of {len(planned)} seeds"
     arms = data.config.get("arms") or {arm for cell in data.cells for arm in cell.arms}
     facts = [
         (str(len(families)), f"{'task' if len(families) == 1 else 'tasks'} ({', '.join(families)})"),
-        (str(len(seeds)), "seed" if len(seeds) == 1 else "seeds"),
+        (str(len(seeds)), words),
         (str(len(arms)), "arms"),
     ]
     for section, key, what in (
