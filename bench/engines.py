@@ -21,7 +21,7 @@ import torch
 
 from understudy.config import CompareConfig
 from understudy.models.load import load_chat_model
-from understudy.models.speaker import ModelSpeaker
+from understudy.models.speaker import model_speaker
 from understudy.runs import RunFolder
 from understudy.stats import t_interval
 from understudy.tasks import load_family
@@ -72,11 +72,11 @@ def main() -> None:
 
 
 def curve(name: str, base: Path, config: CompareConfig, task: str, steps: int, repetition: int) -> list[dict[str, Any]]:
-    policy, sampling = load_chat_model(base), config.sampling
-    speaker = ModelSpeaker(policy, "agent", width=sampling.width, max_message_tokens=sampling.max_message_tokens)
+    policy = load_chat_model(base)
+    speaker = model_speaker(policy, "agent", config.sampling)
     family = load_family(task)
     source = ConversationRollouts(
-        family, PopulationSpeaker(family), seed=repetition, width=sampling.width, held_out=False
+        family, PopulationSpeaker(family), seed=repetition, width=config.sampling.width, held_out=False
     )
     # As many tasks in every step of both.
     rl = config.rl.model_copy(update={"steps": steps, "min_groups": 10, "max_groups": 10, "checkpoint_every": steps})

@@ -23,13 +23,13 @@ from understudy.config import CompareConfig
 from understudy.evaluate.forecast import LEVEL
 from understudy.logs.read import read_dialogues
 from understudy.models.load import load_chat_model
-from understudy.models.speaker import ModelSpeaker
+from understudy.models.speaker import model_speaker
 from understudy.pipeline.forecasting import forecast, hold
 from understudy.runs import RunFolder
 from understudy.speaker import Speaker
 from understudy.stats import binomial_interval, bootstrap_interval
 from understudy.tasks import load_family
-from understudy.users.aligned import load_user
+from understudy.users.aligned import user_speaker
 from understudy.users.population import PopulationSpeaker, PromptedSpeaker
 
 DIALOGUES, REPLIES, TRUE_DIALOGUES = 500, 1000, 2000
@@ -72,16 +72,14 @@ def foretell_cell(run: Path, config: CompareConfig, task: str, seed: int, arm: s
     folder = run / "stages" / task / f"seed{seed}"
     family, sampling = load_family(task), config.sampling
     logged = [d for part in ("heldout", "agent") for d in read_dialogues(folder / "logs" / f"{part}.jsonl")]
-    agent = ModelSpeaker(
-        load_chat_model(folder / arm / "model"), "agent", width=sampling.width,
-        max_message_tokens=sampling.max_message_tokens,
-    )  # fmt: skip
+    agent = model_speaker(load_chat_model(folder / arm / "model"), "agent", sampling)
     aligned = folder / "user-aligned" / "model"
+    reader = load_chat_model(aligned)
     speaker: Speaker = PromptedSpeaker(family, 1.0, None)
     if user == ALIGNED:
-        speaker = load_user(aligned, sampling, candidates=config.residual.candidates)
+        speaker = user_speaker(reader, aligned, sampling, candidates=config.residual.candidates)
     made = forecast(
-        family, agent, speaker, load_chat_model(aligned), logged,
+        family, agent, speaker, reader, logged,
         dialogues=DIALOGUES, reactions=REPLIES, width=sampling.width, seed=seed,
     )  # fmt: skip
     people = PopulationSpeaker(family)

@@ -70,22 +70,23 @@ def foretell(
     figures = _resampled(np.full(len(met), 1 / len(met)), rng) @ met
     led_to = [(d, 1 / len(met)) for d in simulated]
     effects: list[ReplyEffect] = []
-    unknown, unseen = 0.0, None
+    unknown, unseen, unseen_share = 0.0, None, 0.0
     for turn in range(turns):
-        asked = [(d.task, said, w) for d, w in led_to if (said := before_reply(d, turn)) is not None]
-        reached = float(np.clip(sum(w for _, _, w in asked), 0, 1))
+        come = np.clip(figures[:, [1 + turn]], 0, 1)
+        reached = float(come[0, 0])
         if reached == 0:
             break
         here = [r for r in reactions if r.turn == turn]
         if len(here) < MIN_REACTIONS:
-            unseen = turn
+            unseen, unseen_share = turn, reached
             break
+        asked = [(d.task, said, w) for d, w in led_to if (said := before_reply(d, turn)) is not None]
         values = np.array([figures_of(r.people) - figures_of(r.simulated) for r in here])
         scale = math.hypot(SCALE, float(values[:, 0].mean()))
         places = nearness(
             states([(r.logged.task, r.before) for r in here]), states([(t, said) for t, said, _ in asked])
         )
-        found = mean_over(*places, values[:, 0], scale, weights=np.array([w for _, _, w in asked]))
+        found = mean_over(*places, np.array([w for _, _, w in asked]), values[:, 0], scale)
         # Of an opening nothing is hidden: the tasks are the logs' own.
         hidden = HIDDEN if any(said for _, said, _ in asked) else 0.0
         extrapolation = math.hypot(hidden, found.extrapolation)
@@ -102,7 +103,6 @@ def foretell(
                 covered=1 - min(1.0, found.extrapolation / scale),
             )
         )
-        come = np.clip(figures[:, [1 + turn]], 0, 1)
         figures = figures + come * (_resampled(found.weights, rng) @ values)
         for reaction, weight in zip(here, found.weights, strict=True):
             led_to += [(reaction.people, reached * weight), (reaction.simulated, -reached * weight)]
@@ -111,9 +111,8 @@ def foretell(
     low, high = mean - half, mean + half
     if unseen is not None:
         # Those who come to a turn that the logs do not show may earn anything (Manski's bounds).
-        come_there, earned = (float(figures[0, 1 + unseen + shift]) for shift in (0, turns))
-        share = min(1.0, max(0.0, come_there))
-        low, high = low - min(share, max(0.0, earned)), high + share - min(share, max(0.0, earned))
+        earned = float(np.clip(figures[0, 1 + turns + unseen], 0, unseen_share))
+        low, high = low - earned, high + unseen_share - earned
     return Foretold(
         level=LEVEL,
         mean=mean * reward_max,
@@ -122,7 +121,7 @@ def foretell(
         reward_max=reward_max,
         effects=effects,
         unseen_from=unseen,
-        unseen_share=0.0 if unseen is None else share,
+        unseen_share=unseen_share,
     )
 
 
@@ -134,8 +133,10 @@ def _figures(dialogue: Dialogue, turns: int, reward_max: float) -> Values:
 
 
 def _resampled(weights: Values, rng: np.random.Generator) -> Values:
-    """[1 + _RESAMPLES, N] the weights, and the same by the Bayesian bootstrap (Rubin 1981)."""
+    """[1 + _RESAMPLES, N] the weights, which sum to 1, and the same by the Bayesian bootstrap (Rubin 1981).
+
+    Each resample's total is brought back to 1 by its first-order term: to divide by it would be unstable, as weights may be
+    of either sign.
+    """
     drawn = weights * rng.exponential(size=(_RESAMPLES, len(weights)))
-    # Where weights of both signs all but cancel out, a resample is no estimate of the same mean.
-    totals = np.where(np.abs(drawn.sum(1)) < 0.1, 1.0, drawn.sum(1))
-    return np.vstack([weights, drawn / totals[:, None] * weights.sum()])
+    return np.vstack([weights, drawn - weights * (drawn.sum(1, keepdims=True) - 1)])

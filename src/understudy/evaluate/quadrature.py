@@ -57,13 +57,13 @@ def nearness(seen: Values, asked: Values) -> tuple[Values, Values]:
     return places[: len(seen)], places[len(seen) :]
 
 
-def mean_over(seen: Values, asked: Values, values: Values, scale: float, weights: Values | None = None) -> Mean:
+def mean_over(seen: Values, asked: Values, weights: Values, values: Values, scale: float) -> Mean:
     """The mean of the figure over the contexts asked for.
 
     Args:
         seen: [A, D] places where `values` [A] were seen; see `nearness`. Values lie in [-1, 1].
         asked: [B, D].
-        weights: [B] of the contexts asked for, of either sign; equal ones by default.
+        weights: [B] of the contexts asked for, of either sign; their sum is above 0.
         scale: standard deviation of the process: how far the figure may be from its mean somewhere far from all others.
 
     Raises:
@@ -71,7 +71,7 @@ def mean_over(seen: Values, asked: Values, values: Values, scale: float, weights
     """
     if not len(seen) or not len(asked):
         raise ValueError(f"{len(seen)} contexts seen and {len(asked)} asked for: there must be one of each")
-    share = np.full(len(asked), 1 / len(asked)) if weights is None else weights / weights.sum()
+    share = weights / weights.sum()
     # So few values show no variance that is smaller, even if they are all equal.
     noise = max(float(values.var()), 1 / len(values))
     to_asked, among_asked = (scale**2 * _kernel(a, asked) @ share for a in (seen, asked))

@@ -88,10 +88,11 @@ def take_up(
         on_finished: called with the dialogues finished or failed so far, and their total.
     """
     drawn: list[tuple[Dialogue, int]] = []
+    total = sum(reached) or 1.0  # an agent may end every dialogue before the user has a word
     for turn in range(max(replies(d.messages) for d in dialogues)):
         share = reached[turn] if turn < len(reached) else 0.0
         places = [(d, len(said)) for d in dialogues if (said := before_reply(d, turn)) is not None]
-        wanted = max(AT_LEAST, round(count * share / sum(reached)))
+        wanted = max(AT_LEAST, round(count * share / total))
         order = stream(seed, "replies", str(turn)).permutation(len(places))
         drawn += [places[i] for i in order[:wanted]]
     meetings = [

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from understudy.config import SamplingConfig
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.sampler import Sampled, Sampler
@@ -189,3 +190,14 @@ class ModelSpeaker:
         ended = self._end is not None and words[:1] == [self._end]
         text = f"{forced} {text}".strip()
         return Message(self.side, text if text or ended else SILENCE, ended)
+
+
+def model_speaker(chat_model: ChatModel, side: Role, sampling: SamplingConfig) -> ModelSpeaker:
+    """A model as it is sampled from under a config."""
+    return ModelSpeaker(
+        chat_model,
+        side,
+        width=sampling.width,
+        max_message_tokens=sampling.max_message_tokens,
+        temperature=sampling.temperature,
+    )

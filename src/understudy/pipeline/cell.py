@@ -152,17 +152,10 @@ class Cell:
 
     def model_speaker(self, source: Path | ChatModel, side: Role) -> ModelSpeaker:
         from understudy.models.load import load_chat_model
-        from understudy.models.speaker import ModelSpeaker
+        from understudy.models.speaker import model_speaker
 
         chat_model = load_chat_model(source) if isinstance(source, Path) else source
-        sampling = self.config.sampling
-        return ModelSpeaker(
-            chat_model,
-            side,
-            width=sampling.width,
-            max_message_tokens=sampling.max_message_tokens,
-            temperature=sampling.temperature,
-        )
+        return model_speaker(chat_model, side, self.config.sampling)
 
     def _known_family(self) -> KnownUserFamily:
         return cast(KnownUserFamily, self.training_family())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -14,10 +14,9 @@ from understudy.evaluate.forecast import foretell
 from understudy.evaluate.reactions import reached_by_turn, take_up
 from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
-from understudy.models.speaker import ModelSpeaker
+from understudy.models.speaker import model_speaker
 from understudy.models.states import context_states
-from understudy.pipeline.given_logs import family_of, read_logs
-from understudy.pipeline.shifting import Progress, reward_of
+from understudy.pipeline.given import Progress, family_of, read_logs, reward_of
 from understudy.results import ForecastReport, Foretold
 from understudy.runs import stream, stream_seed
 from understudy.speaker import Speaker
@@ -25,7 +24,7 @@ from understudy.tasks import KNOWN_USERS, load_family
 from understudy.tasks.base import KnownUserFamily, TaskFamily
 from understudy.tasks.logged import Logged
 from understudy.types import Dialogue
-from understudy.users.aligned import load_user
+from understudy.users.aligned import user_speaker
 from understudy.users.population import PopulationSpeaker
 
 MIN_DIALOGUES = 100
@@ -73,7 +72,7 @@ def forecast_of(
         ConfigError: if the family cannot be loaded.
     """
     began = time.perf_counter()
-    logged = read_logs(logs, at_least=MIN_DIALOGUES, at_most=10**9, seed=seed)
+    logged = read_logs(logs, at_least=MIN_DIALOGUES, at_most=None, seed=seed)
     family = load_family(task) if task is not None else family_of(logged, None, logs)
     of_other = {d.task.family for d in logged} - {family.name}
     if isinstance(family, Logged) or of_other:
@@ -86,13 +85,11 @@ def forecast_of(
             "your own (examples/own_task.py)",
         )
     width = sampling.width
-    speaks_for_agent = ModelSpeaker(
-        load_chat_model(agent), "agent", width=width, max_message_tokens=sampling.max_message_tokens,
-        temperature=sampling.temperature,
-    )  # fmt: skip
-    speaks_for_user = load_user(user, sampling, candidates=candidates)
+    speaks_for_agent = model_speaker(load_chat_model(agent), "agent", sampling)
+    user_model = load_chat_model(user)
+    speaks_for_user = user_speaker(user_model, user, sampling, candidates=candidates)
     found = forecast(
-        family, speaks_for_agent, speaks_for_user, load_chat_model(user), logged,
+        family, speaks_for_agent, speaks_for_user, user_model, logged,
         dialogues=dialogues, reactions=reactions, width=width, seed=seed, on_progress=on_progress,
     )  # fmt: skip
     real = None
@@ -167,7 +164,7 @@ def hold(
     who: str,
     width: int,
     seed: int,
-    on_progress: Callable[[str, int, int], None],
+    on_progress: Progress,
 ) -> Conversations:
     """Dialogues about the logs' own tasks in random order, over and over until there are `count`."""
     order = stream(seed, "tasks").permutation(len(logged))
@@ -189,15 +186,12 @@ def advice(foretold: Foretold) -> str:
     """What the forecast means, in a sentence."""
     wide = foretold.high - foretold.low > _WIDE * foretold.reward_max
     bare = [e.turn for e in foretold.effects if e.covered < _UNCOVERED and e.reached >= _MANY]
-    lacking = foretold.unseen_from is not None and foretold.unseen_share >= _MANY
-    first = min(
-        [*bare, *([foretold.unseen_from] if lacking and foretold.unseen_from is not None else [])], default=None
-    )
-    if first is None:
-        so = "more simulated dialogues and logged replies narrow the interval"
-        return (
-            ("Cannot tell yet: " if wide else "The logs have the contexts that this agent leads people to: ") + so + "."
-        )
+    if foretold.unseen_from is not None and foretold.unseen_share >= _MANY:
+        bare.append(foretold.unseen_from)
+    if not bare:
+        known = "Cannot tell yet" if wide else "The logs have the contexts that this agent leads people to"
+        return f"{known}: more simulated dialogues and logged replies narrow the interval."
+    first = min(bare)
     elsewhere = f"this agent leads people to contexts that the logs do not have, from the user's message {first} on"
     if wide:
         return f"Cannot tell: {elsewhere}, so that the reward is unknown. Collect dialogues of this agent with people."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from understudy.config import SamplingConfig
 from understudy.converse import Appointment, Conversations, converse
+from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
-from understudy.models.speaker import ModelSpeaker
+from understudy.models.speaker import ModelSpeaker, model_speaker
 from understudy.one_step import OneStep, one_step
-from understudy.pipeline.given_logs import family_of, read_logs
+from understudy.pipeline.given import Progress, family_of, read_logs, reward_of
 from understudy.realism.perplexity import reply_log_probs
-from understudy.results import Figure, KnownUsers, ShiftReport, SideShift, StepExample
-from understudy.runs import stream, stream_seed
+from understudy.results import KnownUsers, ShiftReport, SideShift, StepExample
+from understudy.runs import stream_seed
 from understudy.shift.exact import reward_bound
 from understudy.shift.likelihood import context_shift_by_turn, message_shift_by_turn
 from understudy.shift.steps import Act, StepShift, at_turns, step_shift
@@ -27,16 +28,12 @@ from understudy.shift.telling import LEAVES, telling_contexts, telling_words
 from understudy.shift.two_sample import null_curve, shift_curve
 from understudy.shift.verdict import verdict
 from understudy.speaker import Speaker
-from understudy.stats import bootstrap_interval
 from understudy.tasks import KNOWN_USERS
 from understudy.tasks.base import KnownUserFamily, ReadsActs
 from understudy.tasks.logged import Logged
 from understudy.types import Dialogue, Message, Role
-from understudy.users.aligned import AlignedSpeaker, load_user
+from understudy.users.aligned import AlignedSpeaker, user_speaker
 from understudy.users.population import PopulationSpeaker
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 
 MIN_PAIRS = 100
 """A turn is measured where this many dialogues reach it."""
@@ -76,11 +73,9 @@ def measure_shift_of(
     if isinstance(family, Logged):
         logged = [_as_heard(dialogue, family) for dialogue in logged]
     width = sampling.width
-    speaks_for_agent = ModelSpeaker(
-        load_chat_model(agent), "agent", width=width, max_message_tokens=sampling.max_message_tokens,
-        temperature=sampling.temperature,
-    )  # fmt: skip
-    speaks_for_user = load_user(user, sampling, candidates=candidates)
+    speaks_for_agent = model_speaker(load_chat_model(agent), "agent", sampling)
+    user_model = load_chat_model(user)
+    speaks_for_user = user_speaker(user_model, user, sampling, candidates=candidates)
     act = cast(ReadsActs, family).act if hasattr(family, "act") else None
     policy = _side("agent", speaks_for_agent, logged, act, width, seed, on_progress)
     simulator = _side("user", speaks_for_user, logged, act, width, seed, on_progress)
@@ -108,7 +103,7 @@ def measure_shift_of(
         with_people = hold(real_users, "the agent with real users")
         null = _side("user", real_users, logged, act, width, stream_seed(seed, "null"), on_progress).points
         known = _known(
-            cast(KnownUserFamily, family), met.dialogues, with_people.dialogues, null, speaks_for_user, user, seed
+            cast(KnownUserFamily, family), met.dialogues, with_people.dialogues, null, speaks_for_user, user_model, seed
         )
     return ShiftReport(
         agent=str(agent),
@@ -188,7 +183,7 @@ def _known(
     with_people: Sequence[Dialogue],
     null: list[StepShift],
     speaker: ModelSpeaker,
-    user: Path | str,
+    user_model: ChatModel,
     seed: int,
 ) -> KnownUsers:
     """The truth beside the estimates: what the agent earns with both, and how far the contexts are apart."""
@@ -197,7 +192,7 @@ def _known(
     if not isinstance(speaker, AlignedSpeaker) and speaker.temperature == 1:
         some = with_people[:_LIKELIHOODS]
         people = [family.population.log_prob_marginal(d.task, d.messages) for d in some]
-        found = reply_log_probs([load_chat_model(user)], "user", some)
+        found = reply_log_probs([user_model], "user", some)
         whole = [i for i, q in enumerate(found) if q is not None]
         log_p, log_q = [people[i] for i in whole], [q for q in found if q is not None]
         delta = message_shift_by_turn(log_p, log_q, min_alive=1)
@@ -215,12 +210,6 @@ def _known(
         context_shift=context_shift,
         bound=bound,
     )
-
-
-def reward_of(dialogues: Sequence[Dialogue], seed: int) -> Figure:
-    """Mean reward with its 95% bootstrap interval over dialogues."""
-    found = bootstrap_interval(np.array([d.outcome.reward for d in dialogues]), stream(seed, "reward"))
-    return Figure(mean=found.mean, low=found.low, high=found.high)
 
 
 def _as_heard(dialogue: Dialogue, family: Logged) -> Dialogue:

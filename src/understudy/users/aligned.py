@@ -11,7 +11,7 @@ from understudy.config import SamplingConfig
 from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
 from understudy.models.sampler import Sampled
-from understudy.models.speaker import ModelSpeaker
+from understudy.models.speaker import ModelSpeaker, model_speaker
 from understudy.runs import stream
 from understudy.speaker import Request
 from understudy.users.residual import ResidualEnergy
@@ -69,15 +69,21 @@ def load_user(name_or_folder: str | Path, sampling: SamplingConfig, *, candidate
     Raises:
         ModelError: if the model or its energy cannot be loaded.
     """
-    chat_model, residual = load_chat_model(name_or_folder), ResidualEnergy.load(Path(name_or_folder))
-    width, limit, temperature = sampling.width, sampling.max_message_tokens, sampling.temperature
+    return user_speaker(load_chat_model(name_or_folder), name_or_folder, sampling, candidates=candidates)
+
+
+def user_speaker(
+    chat_model: ChatModel, name_or_folder: str | Path, sampling: SamplingConfig, *, candidates: int
+) -> ModelSpeaker:
+    """As `load_user`, of a model that was loaded from there."""
+    residual = ResidualEnergy.load(Path(name_or_folder))
     if residual is None:
-        return ModelSpeaker(chat_model, "user", width=width, max_message_tokens=limit, temperature=temperature)
+        return model_speaker(chat_model, "user", sampling)
     return AlignedSpeaker(
         chat_model,
         residual,
         candidates=candidates,
-        width=width,
-        max_message_tokens=limit,
-        temperature=temperature,
+        width=sampling.width,
+        max_message_tokens=sampling.max_message_tokens,
+        temperature=sampling.temperature,
     )

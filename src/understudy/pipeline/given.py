@@ -1,28 +1,35 @@
-"""Logs that somebody gives to be measured against: their dialogues, and the task family that they name."""
+"""What `shift` and `forecast` share: logs that somebody gives to be measured against, progress, rewards."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from understudy.errors import LogError
 from understudy.logs.conversation import read_conversations
 from understudy.logs.dialogues import as_dialogue
 from understudy.logs.read import read_dialogues
+from understudy.results import Figure
 from understudy.runs import stream
+from understudy.stats import bootstrap_interval
 from understudy.tasks import KNOWN_USERS, load_family
 from understudy.tasks.base import TaskFamily
 from understudy.tasks.logged import Logged
 from understudy.tasks.negotiate import Negotiate, scenario_of
 from understudy.types import Dialogue
 
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
 
-def read_logs(path: Path, *, at_least: int, at_most: int, seed: int) -> list[Dialogue]:
+
+def read_logs(path: Path, *, at_least: int, at_most: int | None, seed: int) -> list[Dialogue]:
     """Dialogues with their tasks where the file has them, else as anybody logged them.
 
     Args:
-        at_most: where there are more, so many are drawn at random.
+        at_most: where there are more, so many are drawn at random; None takes all.
 
     Raises:
         LogError: if the file cannot be read, or holds fewer than `at_least`.
@@ -68,3 +75,9 @@ def family_of(logged: Sequence[Dialogue], heard_words: int | None, logs: Path) -
             fix="give the logs as they were written, or leave out their tasks",
         ) from error
     return Logged(logged, heard_words)
+
+
+def reward_of(dialogues: Sequence[Dialogue], seed: int) -> Figure:
+    """Mean reward with its 95% bootstrap interval over dialogues."""
+    found = bootstrap_interval(np.array([d.outcome.reward for d in dialogues]), stream(seed, "reward"))
+    return Figure(mean=found.mean, low=found.low, high=found.high)
