@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,11 @@ def saved(folder: Path, name: str) -> Path:
     return folder
 
 
+def _leaves_at_no(dialogue: Dialogue) -> Dialogue:
+    said = (dialogue.messages[0], Message("agent", "no"), Message("user", "", end=True))
+    return replace(dialogue, messages=said)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["qwen", "gemma"])
 def test_a_pretrained_model_learns_to_speak_and_to_leave(
@@ -51,10 +57,7 @@ def test_a_pretrained_model_learns_to_speak_and_to_leave(
     assert user.tokenizer.convert_tokens_to_ids(END_OF_DIALOGUE) == len(user.tokenizer) - 1
     assert user.model.get_input_embeddings().weight.shape[0] == len(user.tokenizer)
     assert context_length(user.model) == 200
-    leaving = [
-        Dialogue(d.task, d.person, (d.messages[0], Message("agent", "no"), Message("user", "", end=True)), d.outcome)
-        for d in colour_logs
-    ]
+    leaving = [_leaves_at_no(d) for d in colour_logs]
     sft = SFTConfig(steps=200, epochs=200, learning_rate=1e-2, patience=200, comparison_weight=0.0)
     epochs = fit(user, "user", leaving[:40], leaving[40:], sft, seed=0)
     assert epochs[-1].validation_nll < 0.5 * epochs[0].validation_nll
@@ -82,10 +85,7 @@ def test_an_adapter_learns_what_its_model_does_not(name: str, tmp_path: Path, co
     assert sum(p.numel() for p in moved.values()) < 0.6 * sum(p.numel() for p in frozen.values())
     assert {p.dtype for p in moved.values()} == {torch.float32}
     assert {p.dtype for p in frozen.values()} == {torch.bfloat16}
-    leaving = [
-        Dialogue(d.task, d.person, (d.messages[0], Message("agent", "no"), Message("user", "", end=True)), d.outcome)
-        for d in colour_logs
-    ]
+    leaving = [_leaves_at_no(d) for d in colour_logs]
     sft = SFTConfig(steps=200, epochs=200, learning_rate=2e-2, patience=200, comparison_weight=0.0)
     epochs = fit(user, "user", leaving[:40], leaving[40:], sft, seed=0)
     assert epochs[-1].validation_nll < 0.6 * epochs[0].validation_nll

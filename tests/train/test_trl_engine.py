@@ -130,6 +130,8 @@ def test_a_killed_run_goes_on_and_failed_dialogues_are_left_out(tiny_model: Chat
     resumed = run(train_with_trl, tiny_model, tmp_path / "killed", Kept([1, 6]), config)
     for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert a.equal(b)
+    assert resumed.tokenizer.eos_token == tiny_model.tokenizer.eos_token, "what TRL wants is not saved with the policy"
+    assert resumed.model.config._attn_implementation == tiny_model.model.config._attn_implementation
     found = rows(tmp_path / "killed")
     assert [row["step"] for row in found] == [0, 1, 2, 3]
     assert [row["failed"] for row in found] == [2] * 4

@@ -8,6 +8,7 @@ from understudy.config.models import (
     ModelConfig,
     UnseenUserModelConfig,
     UserModelConfig,
+    Weights,
 )
 from understudy.config.stages import ARMS, Arm, CompareConfig, JudgeConfig, LogsConfig, SamplingConfig
 from understudy.config.training import ResidualConfig, RLConfig, SFTConfig
@@ -30,6 +31,7 @@ __all__ = [
     "StageConfig",
     "UnseenUserModelConfig",
     "UserModelConfig",
+    "Weights",
     "check_names",
     "config_from",
     "dump_config",

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from understudy.config.base import StageConfig, broken
 
+Weights = Literal["fp32", "bf16"]
+
 
 class ModelConfig(StageConfig):
     """A causal language model: a pretrained one, or the shape of a tiny one made from scratch (Llama architecture)."""
@@ -19,7 +21,7 @@ class ModelConfig(StageConfig):
     """Commit, tag or branch of `base` where it is a name: pin it, as names move. null takes the latest."""
     chat_template: str | None = None
     """In place of the template of `base`: `chatml`, `mistral`, or a Jinja file; null keeps its own."""
-    weights: Literal["fp32", "bf16"] = "fp32"
+    weights: Weights = "fp32"
     """How the weights of `base` are held: `bf16` takes half the memory, with `lora_rank` alone."""
     lora_rank: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Rank of adapters (LoRA, arXiv 2106.09685) that are trained in place of the weights of `base`, 1 to 1024; null: none."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Literal
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +16,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from understudy.config import Weights
 from understudy.errors import ModelError
 from understudy.models.adapters import adapter_of, attach_adapter, is_adapter
 from understudy.models.attention import use_training_attention
@@ -25,9 +25,7 @@ from understudy.models.ready import RESTATE_PROMPT, make_ready
 
 transformers_logging.disable_progress_bar()  # it would break into our own progress bars
 
-
-Weights = Literal["fp32", "bf16"]
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_DTYPES: dict[Weights, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def load_chat_model(

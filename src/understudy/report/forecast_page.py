@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from understudy.report.page import template
-from understudy.report.palette import INK, MUTED, look
+from understudy.report.palette import INK, Look, look
 from understudy.report.plots.by_turn import Curve, turns_plot
 from understudy.report.plots.whiskers import Whisker, whiskers_plot
 from understudy.report.words import number, signed
-from understudy.results import ForecastReport
+from understudy.results import Figure, ForecastReport
 from understudy.runs import write_text
 from understudy.stats import Interval
 
@@ -93,18 +93,17 @@ def _rewards_plot(forecast: ForecastReport) -> str:
     calibrated, naive, truth = look("calibrated"), look("interactive"), look("oracle")
     rows = [
         Whisker(f"forecast ({f.level:.0%})", f.mean, f.low, f.high, calibrated.colour, calibrated.marker),
-        _whisker("in simulation alone", forecast, "simulated", naive.colour, naive.marker),
-        _whisker("agent of the logs", forecast, "logged", MUTED, "o"),
+        _whisker("in simulation alone", forecast.simulated, naive),
+        _whisker("agent of the logs", forecast.logged, look("base")),
     ]
     if forecast.real is not None:
-        rows.append(_whisker("in truth", forecast, "real", truth.colour, truth.marker))
+        rows.append(_whisker("in truth", forecast.real, truth))
     label = "Reward: the forecast with its interval, and beside it what simulation alone says"
     return whiskers_plot(rows, forecast.reward_name, f.reward_max, label, "r")
 
 
-def _whisker(name: str, forecast: ForecastReport, figure: str, colour: str, marker: str) -> Whisker:
-    found = getattr(forecast, figure)
-    return Whisker(name, found.mean, found.low, found.high, colour, marker)
+def _whisker(name: str, figure: Figure, like: Look) -> Whisker:
+    return Whisker(name, figure.mean, figure.low, figure.high, like.colour, like.marker)
 
 
 def _effects_plot(forecast: ForecastReport) -> str:

@@ -7,6 +7,7 @@ but taken with no gradient, so that AdamW's momentum still moves.
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import time
@@ -15,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
 from understudy.config import RLConfig
 from understudy.errors import ModelError
 from understudy.models.adapters import trainable
-from understudy.models.attention import TRAINING_ATTENTION
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.precision import default_device, fast_bf16
 from understudy.models.speaker import ModelSpeaker
@@ -86,10 +86,13 @@ def train_with_trl(
     last = _last_whole_checkpoint(scratch / "trl")
     start = int(last.rpartition("-")[2]) if last else 0
     metrics.truncate_from(start)
-    steps = _Steps(speaker, source, groups, config.group_size, policy.tokenizer, metrics, on_step)
+    # TRL wants an end of text, which chat formats of our own lack: in a copy, as the policy's tokenizer is saved with it.
+    tokenizer = copy.deepcopy(policy.tokenizer)
+    tokenizer.eos_token = tokenizer.eos_token or tokenizer.pad_token
+    steps = _Steps(speaker, source, groups, config.group_size, tokenizer.pad_token_id, metrics, on_step)
     # Its batches are padded on the left, which our own attention for training does not know.
+    attention = policy.model.config._attn_implementation
     policy.model.set_attn_implementation("sdpa")
-    policy.tokenizer.eos_token = policy.tokenizer.eos_token or policy.tokenizer.pad_token
     optimizer = torch.optim.AdamW(
         trainable(policy.model).values(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
     )
@@ -104,14 +107,14 @@ def train_with_trl(
         reward_funcs=_reward,
         args=arguments,
         train_dataset=Dataset.from_list([{"prompt": f"task {group} of a step"} for group in range(groups)]),
-        processing_class=policy.tokenizer,
+        processing_class=tokenizer,
         rollout_func=steps.rollouts,
         callbacks=[steps],
         optimizers=(optimizer, warmup),
     )
     trainer.remove_callback(PrinterCallback)  # it would print over our own progress
     trainer.train(resume_from_checkpoint=last)
-    policy.model.set_attn_implementation(TRAINING_ATTENTION)
+    policy.model.set_attn_implementation(attention)
     policy.model.eval()
     return _budget(metrics)
 
@@ -133,12 +136,12 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers is not type
         source: RolloutSource,
         groups: int,
         group_size: int,
-        tokenizer: PreTrainedTokenizerBase,
+        pad: int,
         metrics: MetricsLog,
         on_step: Callable[[int, dict[str, float]], None] | None,
     ) -> None:
         self.speaker, self.source, self.groups, self.group_size = speaker, source, groups, group_size
-        self.tokenizer, self.metrics, self.on_step = tokenizer, metrics, on_step
+        self.pad, self.metrics, self.on_step = pad, metrics, on_step
         self.began = self.sampled = 0.0
         self.collected = Collected([])
 
@@ -164,8 +167,13 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers is not type
         return found
 
     def _nothing(self) -> dict[str, Any]:
-        pad = [self.tokenizer.pad_token_id]
-        return {"prompt_ids": pad, "completion_ids": pad, "logprobs": [0.0], "env_mask": [0], _REWARD: None}
+        return {
+            "prompt_ids": [self.pad],
+            "completion_ids": [self.pad],
+            "logprobs": [0.0],
+            "env_mask": [0],
+            _REWARD: None,
+        }
 
     def on_log(
         self,
