@@ -2,8 +2,8 @@
 
     python bench/negotiate_selection.py RUN --seed 1000
 
-RUN holds a cell of `understudy compare --task negotiate`. In held-out dialogues, up to people's own selection, each model goes on
-in their place: how often it selects, and how often what they did. 95% Wilson intervals over the selections (one a dialogue).
+RUN holds a cell of `understudy compare --task negotiate`. In held-out dialogues, up to people's own selection, each model goes
+on in their place: how often it selects, and how often what they did. 95% Wilson intervals over the selections (one a dialogue).
 """
 
 from __future__ import annotations
