@@ -12,6 +12,7 @@ import numpy as np
 from understudy.errors import LogError
 from understudy.logs.deal_or_no_deal import Negotiation, Summary, read_negotiations, read_scenarios
 from understudy.tasks.negotiate import closing
+from understudy.tasks.negotiate.interface import as_shown
 from understudy.tasks.negotiate.items import Counts, Scenario, make_task, public, selection_text
 from understudy.types import Dialogue, Message, Role
 
@@ -116,7 +117,7 @@ def _dialogue(negotiation: Negotiation, name: str, agent_first: bool) -> Dialogu
     said = len(negotiation.texts)
     texts = [*negotiation.texts, selection_text(takes[said % 2]), selection_text(takes[(said + 1) % 2])]
     spoken = (Message(order[i % 2], text) for i, text in enumerate(texts))
-    messages = tuple(replace(message, public=public(message)) for message in spoken)
+    messages = as_shown(negotiation.counts, [replace(message, public=public(message)) for message in spoken])
     # With the agent's last allowed message the dialogue is over; the user could not have answered it.
     if sum(m.role == "agent" for m in messages[:-1]) >= MAX_AGENT_TURNS:
         return None

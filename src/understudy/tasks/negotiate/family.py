@@ -9,7 +9,7 @@ import numpy as np
 
 from understudy.errors import LogError
 from understudy.tasks.base import Check, FinalAct
-from understudy.tasks.negotiate import closing
+from understudy.tasks.negotiate import closing, interface
 from understudy.tasks.negotiate.corpus import MAX_AGENT_TURNS, NAME, load_scenarios
 from understudy.tasks.negotiate.items import Scenario, make_task, public, scenario_of
 from understudy.tasks.negotiate.prompted import prompted_user
@@ -80,8 +80,8 @@ class Negotiate:
         return closing.outcome(scenario_of(task.goal), messages, ending)
 
     def shown(self, task: Task, messages: Sequence[Message]) -> str:
-        """Nothing but the words."""
-        return ""
+        """See `understudy.tasks.negotiate.interface`."""
+        return interface.shown(scenario_of(task.goal).counts, messages)
 
     def public(self, message: Message) -> str | None:
         """That a selection is made, and not which: as in the corpus, both sides choose in private."""

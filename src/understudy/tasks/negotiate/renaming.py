@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import permutations
 
+from understudy.tasks.negotiate.interface import as_shown
 from understudy.tasks.negotiate.items import (
     ITEMS,
     Counts,
@@ -35,16 +36,19 @@ def _renamed(dialogue: Dialogue, places: _Places) -> Dialogue:
     moved = Scenario(
         *(_moved(numbers, places) for numbers in (scenario.counts, scenario.values, scenario.other_values))
     )
-    names = {
-        form.format(old): form.format(ITEMS[place])
-        for old, place in zip(ITEMS, places, strict=True)
-        for form in ("{}", "{}s")
-    }
+    new = dict(zip((*ITEMS, "basketball"), (*(ITEMS[place] for place in places), _basketball(places)), strict=True))
+    names = {form.format(old): form.format(name) for old, name in new.items() for form in ("{}", "{}s")}
     return replace(
         dialogue,
         task=make_task(task.family, task.id, moved, opener=task.opener),
-        messages=tuple(_reworded(message, names, places) for message in dialogue.messages),
+        messages=as_shown(moved.counts, [_reworded(message, names, places) for message in dialogue.messages]),
     )
+
+
+def _basketball(places: _Places) -> str:
+    """What a ball is called once its name is exchanged, where it was called a basketball."""
+    name = ITEMS[places[ITEMS.index("ball")]]
+    return "basketball" if name == "ball" else name
 
 
 def _reworded(message: Message, names: dict[str, str], places: _Places) -> Message:
