@@ -32,6 +32,18 @@ def config() -> CompareConfig:
     )
 
 
+def test_all_models_of_a_corpus_start_from_one_that_can_copy() -> None:
+    """People's negotiations are too few to learn it from: a referee from scratch could not take over what was agreed."""
+    data = Path(__file__).parent / "fixtures" / "deal_or_no_deal"
+    both = config().model_copy(update={"families": ("haggle", "negotiate"), "data": data})
+    stages = {stage.name: stage for stage in plan(both)}
+    for shape in (both.model, both.referee_model, both.unseen_user_model):
+        assert stages[copying_stage(shape)].kwargs["model"] == shape
+    for user, shape in (("referee-0", both.referee_model), ("unseen", both.unseen_user_model)):
+        assert copying_stage(shape) in stages[f"negotiate/seed0/user-{user}"].needs
+    assert copying_stage(both.unseen_user_model) not in stages["haggle/seed0/user-unseen"].needs
+
+
 def test_users_of_the_agents_shape_start_from_the_warmed_up_model(tmp_path: Path) -> None:
     stages = {stage.name: stage for stage in plan(config())}
     warm = copying_stage(config().model)

@@ -56,17 +56,29 @@ def plan(config: CompareConfig) -> list[Stage]:
     cells = cells_of(config)
     # Cells are finished one after the other, so that a run that was stopped holds whole ones.
     ordered = [replace(stage, priority=-place) for place, cell in enumerate(cells) for stage in _stages_of(cell)]
-    return [*([] if config.model.base else [_copying(config)]), *ordered]
+    starts = {copying_stage(model): model for cell in cells for model in _made_from_scratch(cell)}
+    return [*(_copying(config, name, model) for name, model in starts.items()), *ordered]
 
 
-def _copying(config: CompareConfig) -> Stage:
+def _made_from_scratch(cell: Cell) -> list[ModelConfig]:
+    """The shapes of models that learn to copy before they see a dialogue.
+
+    Of known users there are dialogues enough for one that starts from nothing, as the unseen user does; of people's
+    negotiations there are not.
+    """
+    config = cell.config
+    shapes = [config.model] if cell.known else [config.model, config.referee_model, config.unseen_user_model]
+    return [model for model in shapes if not model.base]
+
+
+def _copying(config: CompareConfig, name: str, model: ModelConfig) -> Stage:
     """Its seed is fixed: like a downloaded model, agents and users of this shape share it over the whole run."""
     return Stage(
-        name=copying_stage(config.model),
+        name=name,
         needs=(),
         run=f"{_FITTING}:teach_copying",
-        kwargs={"model": config.model, "steps": config.sft.copying_steps, "seed": 0},
-        label="copying",
+        kwargs={"model": model, "steps": config.sft.copying_steps, "seed": 0},
+        label=f"copying ({model.hidden} wide)",
         priority=1,
     )
 
@@ -117,9 +129,9 @@ def _referee(cell: Cell) -> Iterator[Stage]:
 
 
 def _align(cell: Cell, label: str, title: str, *, part: str, model: ModelConfig, **kwargs: object) -> Stage:
-    """A user of the agent's shape starts from the same model as the agent; another one from scratch, or its own base."""
+    """A user of a shape that was taught to copy starts from there; another one from scratch, or its own base."""
     start = copying_stage(model)
-    warm = not (model.base or cell.config.model.base) and start == copying_stage(cell.config.model)
+    warm = not model.base and start in map(copying_stage, _made_from_scratch(cell))
     return _stage(
         cell,
         f"user-{label}",
