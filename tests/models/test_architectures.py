@@ -49,7 +49,7 @@ def random_model(name: str) -> PreTrainedModel:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_two_turns_have_the_likelihood_of_one_forward_pass(name: str) -> None:
     model = random_model(name)
-    sampler = Sampler(model, 4, 200)
+    sampler = Sampler(model, 4)
     rng = np.random.default_rng(0)
 
     def some(*lengths: int) -> list[list[int]]:

@@ -40,12 +40,12 @@ def decoding_attention(
     q = query.to(key.dtype)
     if n == 1 or softcap is not None:
         groups = heads // key.shape[1]
-        scores = (q.reshape(batch, -1, groups * n, d) @ key.transpose(-1, -2)) * scale
+        scores = (q.reshape(batch, -1, groups * n, d) @ key.transpose(-1, -2)).float() * scale
         if softcap is not None:
             scores = softcap * torch.tanh(scores / softcap)
         allowed = attention_mask if n == 1 else attention_mask.repeat(1, 1, groups, 1)
         scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
-        out = (scores.softmax(-1) @ value).view(batch, heads, n, d)
+        out = (scores.softmax(-1).to(value.dtype) @ value).view(batch, heads, n, d)
     else:
         out = scaled_dot_product_attention(
             q, key, value, attn_mask=attention_mask, scale=scale, enable_gqa=heads != key.shape[1]

@@ -17,11 +17,6 @@ def sampling_dtype() -> torch.dtype:
     return torch.bfloat16 if fast_bf16() else torch.float32
 
 
-def cache_dtype() -> torch.dtype:
-    """fp32 on a CPU, whose bf16 kernels for one query at a time are slower than its fp32 ones."""
-    return sampling_dtype() if torch.cuda.is_available() else torch.float32
-
-
 def training_autocast() -> torch.autocast:
     """Mixed precision for training: fp32 weights, bf16 matrix products where they are faster."""
     return torch.autocast(default_device().type, torch.bfloat16, enabled=fast_bf16())

@@ -13,7 +13,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from understudy.errors import ModelError
 from understudy.models.attention import DECODING_ATTENTION
 from understudy.models.cache import RaggedCache
-from understudy.models.precision import cache_dtype, default_device, sampling_dtype
+from understudy.models.precision import default_device, sampling_dtype
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 """What transformers calls layers that attend to everything before, and to the last tokens alone."""
@@ -39,19 +39,18 @@ class Sampled:
 
 
 class Sampler:
-    """Places for `width` dialogues of up to `max_length` tokens; each keeps its keys and values until it is reused.
+    """Places for `width` dialogues; each keeps its keys and values until it is reused.
 
     Sampling is by inversion of the cumulative distribution with uniforms that the caller gives, so that a dialogue's
     words do not depend on which other dialogues share its batch.
     """
 
-    def __init__(self, model: PreTrainedModel, width: int, max_length: int) -> None:
+    def __init__(self, model: PreTrainedModel, width: int) -> None:
         self.device, dtype = default_device(), sampling_dtype()
         self.model = copy.deepcopy(model).to(device=self.device, dtype=dtype).eval().requires_grad_(False)
-        self.max_length = max_length
         self.model.set_attn_implementation(DECODING_ATTENTION)
         self.layers = layer_kinds(model.config)
-        self.cache = RaggedCache.empty(self.model.config, width, max_length, cache_dtype(), self.device)
+        self.cache = RaggedCache.empty(self.model.config, width, dtype, self.device)
         self.held = np.zeros(width, dtype=np.int64)
 
     def load_weights(self, model: PreTrainedModel) -> None:
@@ -93,17 +92,16 @@ class Sampler:
         fed = np.array([len(ids) for ids in new_ids])
         start = self.held[place_array]
         lengths = start + fed
-        columns = min(self.max_length, int(lengths.max()) + limit)
         order = torch.as_tensor(place_array, device=self.device)
         whole = np.array_equal(place_array, np.arange(self.cache.rows))
-        work = self.cache if whole else self.cache.select(order, columns)
+        work = self.cache if whole else self.cache.select(order, int(start.max()))
         logits = self._feed(work, new_ids, fed, start)
         if not whole:
             self.cache.store(order, work)
         self.held[place_array] = lengths
         if count > 1:
             copies = torch.arange(len(places), device=self.device).repeat_interleave(count)
-            work, logits, lengths = work.select(copies, columns), logits[copies], np.repeat(lengths, count)
+            work, logits, lengths = work.select(copies, int(lengths.max())), logits[copies], np.repeat(lengths, count)
         written = self._decode(work, logits, lengths, uniforms.reshape(-1, limit), stops, temperature)
         return [written[row : row + count] for row in range(0, len(written), count)]
 
@@ -143,8 +141,8 @@ class Sampler:
             rows, inside, newest = rows[~done], inside[~done], newest[~done]
             if len(rows) < _COMPACT * work.rows:
                 # Few rows are left: stop paying for the finished ones.
-                columns = min(self.max_length, int(lengths[rows].max()) + limit)
-                work, inside = work.select(torch.as_tensor(inside, device=self.device), columns), np.arange(len(rows))
+                longest = int(lengths[rows].max()) + step
+                work, inside = work.select(torch.as_tensor(inside, device=self.device), longest), np.arange(len(rows))
             tokens = np.zeros((work.rows, 1), dtype=np.int64)
             positions = np.full((work.rows, 1), -1)
             tokens[inside, 0] = newest

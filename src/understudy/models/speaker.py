@@ -69,7 +69,7 @@ class ModelSpeaker:
         self.temperature = temperature
         self.max_message_tokens = max_message_tokens
         self.max_length = context_length(chat_model.model)
-        self.sampler = Sampler(chat_model.model, width, self.max_length)
+        self.sampler = Sampler(chat_model.model, width)
         self._end = self.format.end_of_dialogue if side == "user" else None
         self._stops = [self.format.end_of_turn]
         self._views: dict[int, _View] = {}
