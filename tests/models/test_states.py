@@ -6,7 +6,7 @@ import torch
 
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel
-from understudy.models.states import context_states
+from understudy.models.states import context_states, message_states
 from understudy.types import Message
 
 SAID = (Message("user", "i want red please"), Message("agent", "which colour ?"))
@@ -36,3 +36,18 @@ def test_states_do_not_depend_on_neighbours(tiny_model: ChatModel) -> None:
     alone = context_states(tiny_model, "user", [("you want red", SAID)])
     beside = context_states(tiny_model, "user", [("you want red", SAID), ("you want white paint", SAID * 3)])
     assert np.abs(alone[0] - beside[0]).max() < 0.02
+
+
+def test_states_of_a_message_are_those_of_its_own_tokens(tiny_model: ChatModel) -> None:
+    said = [("you want red", (*SAID, Message("user", "red please"))), ("you want blue", (Message("user", "blue"),))]
+    found = message_states(tiny_model, "user", said)
+    hidden = tiny_model.model.config.hidden_size
+    assert found.shape == (2, 2 * hidden)
+    chat = ChatFormat.of(tiny_model, "user")
+    for row, (prompt, messages) in zip(found, said, strict=True):
+        ids, mask = chat.dialogue(prompt, messages)
+        with torch.no_grad():
+            states = tiny_model.model(torch.tensor([ids]), output_hidden_states=True).hidden_states[-1][0].numpy()
+        own = [i for i, mine in enumerate(mask) if mine][-len(chat.words(messages[-1].text)) - 1 :]
+        assert row[:hidden] == pytest.approx(states[own].mean(0), abs=0.03)
+        assert row[hidden:] == pytest.approx(states[own[-1]], abs=0.05)

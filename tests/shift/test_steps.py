@@ -116,6 +116,24 @@ def test_acts_tell_what_is_done_apart_from_how_it_is_said() -> None:
     assert polite[0, "acts"].tv_low == 0
 
 
+def test_states_tell_what_words_cannot() -> None:
+    """A model that sees whether the colour is the right one, which no word by itself does."""
+
+    def states(said: Sequence[tuple[str, Sequence[Message]]]) -> np.ndarray:
+        rng = np.random.default_rng(0)
+        right = [[float(prompt.split()[-1] in messages[-1].text.split())] for prompt, messages in said]
+        return np.array(right) + 0.3 * rng.normal(size=(len(said), 1))
+
+    wrong = steps(Again("another colour"), 800)
+    points = step_shift(wrong, seed=0, states=states).points
+    tests = {point.features: point for point in points if point.turn == 0}
+    assert tests["states"].test.auc > 0.7
+    assert tests["states"].test.p_value == 1 / 200
+    assert tests["states"].test.n_a == 500 < tests["words"].test.n_a
+    assert tests["words"].test.auc < 0.6
+    assert [point.features for point in step_shift(wrong, seed=0).points if point.turn == 0] == ["words", "relations"]
+
+
 def test_contexts_that_carry_it_are_named() -> None:
     made = steps(Again(), 600)
     asked = [i for i, s in enumerate(made) if s.before and "colour" in s.before[-1].text]

@@ -112,7 +112,7 @@ def card_table(card: UserCard) -> Table:
 def shift_table(shift: ShiftReport) -> Table:
     """All tests of `understudy shift`."""
     table = Table(title=headline(shift), title_justify="left")
-    for column in ("compared", "turn", "n", "AUC", "TV ≥", "would see"):
+    for column in ("compared", "turn", "n", "AUC", "p", "TV ≥", "would see"):
         table.add_column(column, justify="left" if column == "compared" else "right", no_wrap=True)
     for row in shift_rows(shift):
         table.add_row(*row)

@@ -1,8 +1,8 @@
-"""What a model makes of a context: its hidden state where it is about to write."""
+"""What a model makes of a context and of a message: its hidden states before the output layer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -20,22 +20,44 @@ Said = tuple[str, Sequence[Message]]
 """A side's prompt, and what was said."""
 
 
-@torch.no_grad()
 def context_states(chat_model: ChatModel, side: Role, contexts: Sequence[Said]) -> NDArray[np.float64]:
-    """[N, hidden] state before the output layer at the place where the side's next message begins.
+    """[N, hidden] state at the place where the side's next message begins.
 
     The next word is predicted from it, so contexts that a model answers alike are near each other, however they are worded.
     """
     chat = ChatFormat.of(chat_model, side)
     rows = [[*chat.dialogue(prompt, messages)[0], *chat.before_own(messages)] for prompt, messages in contexts]
+    found = np.zeros((len(rows), chat_model.model.config.hidden_size))
+    for i, states in _states(chat_model, rows):
+        found[i] = states[-1]
+    return found
+
+
+def message_states(chat_model: ChatModel, side: Role, said: Sequence[Said]) -> NDArray[np.float64]:
+    """[N, 2 * hidden] of the last of the messages, which is the side's own: the mean state over its tokens, and the state at
+    its end, where all of it has been read.
+    """
+    chat = ChatFormat.of(chat_model, side)
+    rows = [chat.dialogue(prompt, messages[:-1]) for prompt, messages in said]
+    own = [chat.own(messages[-1], messages[:-1]) for _, messages in said]
+    hidden = chat_model.model.config.hidden_size
+    found = np.zeros((len(rows), 2 * hidden))
+    for i, states in _states(chat_model, [[*ids, *last] for (ids, _), (last, _) in zip(rows, own, strict=True)]):
+        mask = np.array([*([False] * len(rows[i][0])), *own[i][1]])
+        words = states[mask]
+        found[i, :hidden], found[i, hidden:] = words.mean(0), words[-1]
+    return found
+
+
+@torch.no_grad()
+def _states(chat_model: ChatModel, rows: Sequence[Sequence[int]]) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Each row's place and its states [T, hidden], in some order."""
     device = default_device()
     model = chat_model.model.to(device).eval()
-    found = np.zeros((len(rows), model.config.hidden_size))
     examples = [Example(ids, [False] * len(ids)) for ids in rows]
     pad = chat_model.tokenizer.pad_token_id or 0
     for batch in batches_by_length(examples, _BATCH_TOKENS, pad, device):
         with training_autocast():
             states = model(input_ids=batch.ids, use_cache=False, output_hidden_states=True).hidden_states[-1]
         for row, i in enumerate(batch.indices):
-            found[i] = states[row, len(rows[i]) - 1].float().cpu().numpy()
-    return found
+            yield i, states[row, : len(rows[i])].double().cpu().numpy()

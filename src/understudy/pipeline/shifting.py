@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +17,7 @@ from understudy.converse import Appointment, Conversations, converse
 from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker, model_speaker
+from understudy.models.states import message_states
 from understudy.one_step import OneStep, one_step
 from understudy.pipeline.given import Progress, family_of, read_logs, reward_of
 from understudy.realism.perplexity import reply_log_probs
@@ -73,12 +75,12 @@ def measure_shift_of(
     if isinstance(family, Logged):
         logged = [_as_heard(dialogue, family) for dialogue in logged]
     width = sampling.width
-    speaks_for_agent = model_speaker(load_chat_model(agent), "agent", sampling)
-    user_model = load_chat_model(user)
+    agent_model, user_model = load_chat_model(agent), load_chat_model(user)
+    speaks_for_agent = model_speaker(agent_model, "agent", sampling)
     speaks_for_user = user_speaker(user_model, user, sampling, candidates=candidates)
     act = cast(ReadsActs, family).act if hasattr(family, "act") else None
-    policy = _side("agent", speaks_for_agent, logged, act, width, seed, on_progress)
-    simulator = _side("user", speaks_for_user, logged, act, width, seed, on_progress)
+    policy = _side("agent", speaks_for_agent, agent_model, logged, act, width, seed, on_progress)
+    simulator = _side("user", speaks_for_user, user_model, logged, act, width, seed, on_progress)
 
     def hold(with_user: Speaker, what: str) -> Conversations:
         """The agent on the logs' own tasks, so that nothing but its words and the user's can differ."""
@@ -101,7 +103,7 @@ def measure_shift_of(
     if family.name in KNOWN_USERS:
         real_users = PopulationSpeaker(cast(KnownUserFamily, family))
         with_people = hold(real_users, "the agent with real users")
-        null = _side("user", real_users, logged, act, width, stream_seed(seed, "null"), on_progress).points
+        null = _side("user", real_users, user_model, logged, act, width, stream_seed(seed, "null"), on_progress).points
         known = _known(
             cast(KnownUserFamily, family), met.dialogues, with_people.dialogues, null, speaks_for_user, user_model, seed
         )
@@ -127,13 +129,14 @@ def measure_shift_of(
 def _side(
     side: Role,
     speaker: Speaker,
+    model: ChatModel,
     logged: Sequence[Dialogue],
     act: Act | None,
     width: int,
     seed: int,
     on_progress: Progress,
 ) -> SideShift:
-    """One step off the logs in every logged context of this side."""
+    """One step off the logs in every logged context of this side; `model` reads for the test on states."""
     places = sum(m.role == side for d in logged for m in d.messages)
     what = f"the {side} in logged contexts"
     steps = list(
@@ -142,7 +145,8 @@ def _side(
             on_contexts=lambda done, total: on_progress(what, done, total),
         )
     )  # fmt: skip
-    told, by_turn = step_shift(steps, seed=seed, act=act, min_pairs=MIN_PAIRS), at_turns(steps)
+    told = step_shift(steps, seed=seed, act=act, states=partial(message_states, model, side), min_pairs=MIN_PAIRS)
+    by_turn = at_turns(steps)
     worst = max(told.points, key=lambda p: (p.tv_low, p.test.auc), default=None)
     return SideShift(
         points=told.points,

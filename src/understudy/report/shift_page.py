@@ -10,6 +10,7 @@ from understudy.report.palette import MUTED, look
 from understudy.report.plots.by_turn import Curve, turns_plot
 from understudy.results import ShiftReport, SideShift
 from understudy.runs import write_text
+from understudy.shift.permutation import DRAWS
 from understudy.shift.steps import StepShift
 from understudy.shift.two_sample import TwoSample
 from understudy.stats import Interval
@@ -43,16 +44,20 @@ def headline(shift: ShiftReport) -> str:
     return "No shift was found"
 
 
-def rows_of(shift: ShiftReport) -> list[tuple[str, str, str, str, str, str]]:
-    """What is compared, by turn: turn, dialogues per side, AUC, bound for all turns together, what would have been seen."""
-    rows = []
+def rows_of(shift: ShiftReport) -> list[tuple[str, ...]]:
+    """What is compared, by turn: turn, dialogues per side, AUC, p-value, bound for all turns together, what would have been
+    seen."""
+    rows: list[tuple[str, ...]] = []
     null = shift.known.null if shift.known is not None else []
     for points, side in ((shift.policy.points, "agent"), (shift.simulator.points, "user"), (null, "real users")):
         for p in points:
             what = f"{side}, {p.features}"
-            rows.append((what, str(p.turn), f"{p.test.n_a:,}", _auc(p.test), _bound(p.tv_low), f"{p.detectable:.2f}"))
+            found = (f"{p.test.n_a:,}", _auc(p.test), _p_value(p.test), _bound(p.tv_low), f"{p.detectable:.2f}")
+            rows.append((what, str(p.turn), *found))
     for name, curve in (("contexts", shift.contexts), ("logs alone", shift.null)):
-        rows += [(name, str(t.turn), f"{min(t.n_a, t.n_b):,}", _auc(t), _bound(t.tv_low), "") for t in curve]
+        for t in curve:
+            n = f"{min(t.n_a, t.n_b):,}"
+            rows.append((name, str(t.turn), n, _auc(t), _p_value(t), _bound(t.tv_low), ""))
     return rows
 
 
@@ -75,6 +80,12 @@ def facts_of(shift: ShiftReport) -> list[tuple[str, str]]:
 
 def _auc(test: TwoSample) -> str:
     return f"{test.auc:.2f} [{test.low:.2f}, {test.high:.2f}]"
+
+
+def _p_value(test: TwoSample) -> str:
+    if test.p_value is None:
+        return "–"
+    return f"≤ {test.p_value:.3f}" if test.p_value <= 1 / (DRAWS + 1) else f"{test.p_value:.3f}"
 
 
 def _bound(low: float) -> str:

@@ -22,13 +22,19 @@ from understudy.shift.two_sample import TwoSample, compare_contexts, require_eno
 from understudy.types import Message, Task
 from understudy.users.relations import reply_relations
 
-Features = Literal["words", "relations", "acts"]
+Features = Literal["words", "relations", "acts", "states"]
 """`words`: n-grams of the message and of what it answers, and whether it ends the dialogue. `relations`: where else its
 words stand (goal, last message, own words), of a user's message alone: `understudy.users.relations`. `acts`: what it does
-and what it answers, whatever the wording, where a task can tell that: `understudy.tasks.base.ReadsActs`."""
+and what it answers, whatever the wording, where a task can tell that: `understudy.tasks.base.ReadsActs`. `states`: what a
+model makes of it: `understudy.models.states.message_states`."""
 Act = Callable[[Task, Message], str]
+States = Callable[[Sequence[tuple[str, Sequence[Message]]]], NDArray[np.float64]]
+"""From a side's prompt and what was said, the message in question last: [N, F], one row each."""
 
 _HASH_BITS = 14
+_ROW_LENGTH = 4.0
+_MOST_STATES = 500
+"""Steps of a turn whose states are looked at: a forward pass over each dialogue costs more than counting its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,13 @@ class ToldApart:
 
 
 def step_shift(
-    steps: Sequence[OneStep], *, seed: int, act: Act | None = None, min_pairs: int = 100, folds: int = 5
+    steps: Sequence[OneStep],
+    *,
+    seed: int,
+    act: Act | None = None,
+    states: States | None = None,
+    min_pairs: int = 100,
+    folds: int = 5,
 ) -> ToldApart:
     """Two-sample tests at every turn with `min_pairs` steps.
 
@@ -73,6 +85,7 @@ def step_shift(
 
     Args:
         act: reads what a message does; no test on acts where None.
+        states: what a model makes of a message; no test on states where None. Looked at are the first 500 steps of a turn.
 
     Raises:
         UnderstudyError: if `min_pairs` is too small for the folds.
@@ -80,16 +93,16 @@ def step_shift(
     require_enough(min_pairs, min_pairs, folds)
     by_turn = at_turns(steps)
     turns = [turn for turn, found in sorted(by_turn.items()) if len(found) >= min_pairs]
-    sets = _sets(steps, act)
+    sets = _sets(steps, act, states)
     corrected = 1 - 0.05 / max(1, len(turns) * len(sets))
     points: list[StepShift] = []
     margins = {}
     for turn in turns:
-        here = by_turn[turn]
-        logged, own = ([_context(step, message) for step, message in _messages(here, i)] for i in (0, 1))
-        clusters, label = _persons(here), np.arange(2 * len(here)) < len(here)
         for features in sets:
-            matrix = _matrix(features, here, [*logged, *own], act)
+            here = by_turn[turn][: _MOST_STATES if features == "states" else None]
+            logged, own = ([_context(step, message) for step, message in _messages(here, i)] for i in (0, 1))
+            clusters, label = _persons(here), np.arange(2 * len(here)) < len(here)
+            matrix = _matrix(features, here, [*logged, *own], act, states)
             test, scores = compare_contexts(logged, own, matrix, clusters, turn=turn, seed=seed, folds=folds)
             _, tv_low = total_variation_bound(scores > 0, label, clusters, corrected)
             detectable = detectable_total_variation(effective_size(clusters[label]), corrected)
@@ -122,25 +135,38 @@ def _persons(steps: Sequence[OneStep]) -> NDArray[np.int64]:
     return np.array([*one, *one], dtype=np.int64)
 
 
-def _sets(steps: Sequence[OneStep], act: Act | None) -> list[Features]:
+def _sets(steps: Sequence[OneStep], act: Act | None, states: States | None) -> list[Features]:
     sets: list[Features] = ["words"]
     if steps and steps[0].logged.role == "user":
         sets.append("relations")
-    return [*sets, "acts"] if act is not None else sets
+    if act is not None:
+        sets.append("acts")
+    return [*sets, "states"] if states is not None else sets
 
 
-def _matrix(features: Features, steps: Sequence[OneStep], contexts: Sequence[Context], act: Act | None) -> Any:
+def _matrix(
+    features: Features, steps: Sequence[OneStep], contexts: Sequence[Context], act: Act | None, states: States | None
+) -> Any:
     """[2 * steps, F], the logged messages first."""
     if features == "words":
         return _words(contexts)
+    both = [*_messages(steps, 0), *_messages(steps, 1)]
+    if features == "states" and states is not None:
+        return _scaled(states([(s.dialogue.task.prompt(m.role), (*s.before, m)) for s, m in both]))
     from sklearn.feature_extraction import FeatureHasher
 
-    both = [*_messages(steps, 0), *_messages(steps, 1)]
     if features == "relations" or act is None:
         named = [reply_relations(s.dialogue.task.user_prompt, s.before, m) for s, m in both]
     else:
         named = [_acts(s, m, act) for s, m in both]
     return FeatureHasher(2**_HASH_BITS, alternate_sign=False).transform(named)
+
+
+def _scaled(states: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Columns with a mean of 0 and a variance of 1 / F, so that a row is about as long as one of a few words' counts."""
+    spread = states.std(0) + 1e-9
+    scaled: NDArray[np.float64] = (states - states.mean(0)) / spread / np.sqrt(states.shape[1] / _ROW_LENGTH**2)
+    return scaled
 
 
 def _acts(step: OneStep, message: Message, act: Act) -> dict[str, float]:

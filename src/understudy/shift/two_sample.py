@@ -14,6 +14,7 @@ from understudy.shift.auc import cross_fitted_auc, total_variation_bound
 from understudy.shift.contexts import Context, contexts_at_turn, last_common_turn
 from understudy.shift.features import ContextFeatures
 from understudy.shift.folds import deal_folds, fold_groups, task_clusters
+from understudy.shift.permutation import permutation_p_value
 from understudy.types import Dialogue
 
 PENALTY_C = 0.1
@@ -37,6 +38,8 @@ class TwoSample:
         alive_b: of `b`.
         tv_lower_bound: `max(0, 2 * balanced accuracy - 1)`: a total variation that the classifier shows.
         tv_low: its one-sided 95% lower confidence bound.
+        p_value: of no shift, by `permutation_p_value` on the same features; None where nothing could be relabelled, and in
+            results of earlier versions.
     """
 
     turn: int
@@ -49,6 +52,7 @@ class TwoSample:
     alive_b: int
     tv_lower_bound: float
     tv_low: float
+    p_value: float | None = None
 
 
 def two_sample_auc(a: Sequence[Dialogue], b: Sequence[Dialogue], turn: int, *, seed: int, folds: int = 5) -> TwoSample:
@@ -162,6 +166,7 @@ def compare_contexts(
         alive_b=sum(c.alive for c in b),
         tv_lower_bound=tv,
         tv_low=tv_low,
+        p_value=permutation_p_value(matrix, label, fold, clusters, seed=seed),
     )
     return found, scores
 
