@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -68,11 +69,18 @@ class Outcome:
         reward: in the family's `[0, reward_max]`.
         ending: a short word of the family's (`final`, `left`, `approved`, `agreed`, `turns`, ...).
         details: further figures by name, for example `{"user_points": 6}`.
+        turn_rewards: of the agent's messages, in order, where the family rewards each; they sum to `reward`. Empty: the
+            reward is that of the last message (terminal).
     """
 
     reward: float
     ending: str
     details: Mapping[str, float] = field(default_factory=dict)
+    turn_rewards: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.turn_rewards and not math.isclose(sum(self.turn_rewards), self.reward, rel_tol=1e-6, abs_tol=1e-6):
+            raise ValueError(f"turn_rewards sum to {sum(self.turn_rewards)}, but reward is {self.reward}")
 
 
 @dataclass(frozen=True, slots=True)

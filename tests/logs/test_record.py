@@ -55,8 +55,9 @@ def test_files_round_trip(tmp_path: Path) -> None:
     beside = replace(
         DIALOGUE, messages=(replace(DIALOGUE.messages[0], shown="offered 4", public="x"), *DIALOGUE.messages[1:])
     )
-    write_dialogues(path, [DIALOGUE, left_at_once, beside])
-    assert read_dialogues(path) == [DIALOGUE, left_at_once, beside]
+    by_turn = replace(DIALOGUE, outcome=Outcome(0.25, "left", {}, turn_rewards=(0.25,)))
+    write_dialogues(path, [DIALOGUE, left_at_once, beside, by_turn])
+    assert read_dialogues(path) == [DIALOGUE, left_at_once, beside, by_turn]
     assert [file.name for file in tmp_path.iterdir()] == ["logs.jsonl"]
 
 
@@ -113,6 +114,8 @@ def _drop(*path: Any) -> Any:
         (_set("outcome", "reward", value=True), "outcome.reward is True"),
         (_set("outcome", "reward", value=float("nan")), "outcome.reward is nan"),
         (_set("outcome", "details", "share", value="much"), "outcome.details.share is 'much'"),
+        (_set("outcome", "turn_rewards", value=["0.25"]), "outcome.turn_rewards holds something else"),
+        (_set("outcome", "turn_rewards", value=[0.25, 1]), "outcome.turn_rewards do not sum to outcome.reward"),
     ],
 )
 def test_a_bad_record_names_file_line_and_key(tmp_path: Path, edit: Any, message: str) -> None:

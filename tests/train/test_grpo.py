@@ -4,6 +4,7 @@ import contextlib
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,26 +15,62 @@ from understudy.align.sft import fit
 from understudy.config import RLConfig, SFTConfig
 from understudy.models.chat_model import ChatModel
 from understudy.models.speaker import ModelSpeaker
-from understudy.train.advantages import group_advantages
+from understudy.train.advantages import exponential_map, turn_advantages
 from understudy.train.loop import train
 from understudy.train.losses import grpo_loss
-from understudy.train.rollouts import ConversationRollouts, LoggedRollouts
-from understudy.types import Dialogue, Task
+from understudy.train.rollouts import Collected, ConversationRollouts, LoggedRollouts, Rollout
+from understudy.types import Dialogue, Task, TokenRecord
 
 
 def test_advantages_by_hand() -> None:
     rewards = np.array([1.0, 0.0, 0.0, 1.0, 0.5, 0.5, 0.0, 3.0])
     groups = np.array([0, 0, 0, 0, 1, 1, 2, 2])
-    advantages, kept = group_advantages(rewards, groups)
-    assert advantages.tolist() == [1, -1, -1, 1, 0, 0, -1, 1]
+    advantages, kept = turn_advantages([(r,) for r in rewards], groups.tolist())
+    assert [a.tolist() for a in advantages] == [[1], [-1], [-1], [1], [0], [0], [-1], [1]]
     assert kept.tolist() == [True] * 4 + [False] * 2 + [True] * 2
+
+
+def test_credit_by_hand() -> None:
+    """Three dialogues about one task; the last is over after its first message."""
+    rewards, groups = [(1.0, 0.0, 1.0), (0.0, 0.0, 1.0), (0.0,)], [7, 7, 7]
+    # Scores with a discount of .5: 1.25, .25, 0: their mean is .5, their variance (.75^2 + .25^2 + .5^2) / 3.
+    spread = (0.875 / 3) ** 0.5
+    equal, _ = turn_advantages(rewards, groups, discount=0.5)
+    assert [a.tolist() for a in equal] == [
+        pytest.approx([0.75 / spread] * 3),
+        pytest.approx([-0.25 / spread] * 3),
+        pytest.approx([-0.5 / spread]),
+    ]
+    # To go: (1.25, .5, 1), (.25, .5, 1), (0): only the first turn differs from its mean, .5.
+    to_go, kept = turn_advantages(rewards, groups, credit="reward-to-go", discount=0.5)
+    spread = (0.875 / 7) ** 0.5
+    assert [a.tolist() for a in to_go] == [
+        pytest.approx([0.75 / spread, 0, 0]),
+        pytest.approx([-0.25 / spread, 0, 0]),
+        pytest.approx([-0.5 / spread]),
+    ]
+    assert kept.all()
+    # Rewards of up to 2: a message without one counts half, one with 1 counts .5 + .5 (1 - e^-1) / (1 - e^-2).
+    mapped, _ = turn_advantages(rewards, groups, credit="exponential", discount=0.5, reward_max=2.0)
+    some = 0.5 + 0.5 * (1 - np.exp(-1)) / (1 - np.exp(-2))
+    assert mapped[0].tolist() == pytest.approx((equal[0] * [some, 0.5, some]).tolist())
+    assert exponential_map(np.array([0.0, 1.0])).tolist() == [0.5, 1.0]
+
+
+def test_a_terminal_reward_to_go_is_compared_with_those_who_came_as_far() -> None:
+    rewards = [(0.0, 1.0), (0.0, 0.0), (0.0,)]
+    advantages, _ = turn_advantages(rewards, [0, 0, 0], credit="reward-to-go")
+    # The first turn against 1/3, the second against 1/2.
+    signs = [np.sign(a).tolist() for a in advantages]
+    assert signs == [[1, 1], [-1, -1], [-1]]
+    assert advantages[0][0] / advantages[0][1] == pytest.approx((2 / 3) / (1 / 2))
 
 
 def test_loss_by_hand() -> None:
     old = torch.log(torch.tensor([[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]))
     new = torch.log(torch.tensor([[0.5, 0.75, 0.25], [0.4, 0.75, 0.9]]))
     mask = torch.tensor([[True, True, True], [True, True, False]])
-    loss = grpo_loss(new, old, torch.tensor([1.0, -2.0]), mask, clip=0.2, normalizer=5.0)
+    loss = grpo_loss(new, old, torch.tensor([[1.0], [-2.0]]), mask, clip=0.2, normalizer=5.0)
     # Row 0 (A=1): ratios 1, 1.5 (clipped to 1.2), 0.5 (the smaller one counts). Row 1 (A=-2): 0.8, 1.5 (unclipped is
     # the smaller objective: -3), and a token of the user that must not count.
     assert loss.item() == pytest.approx(-(1 + 1.2 + 0.5 - 1.6 - 3.0) / 5)
@@ -43,7 +80,7 @@ def test_kl_term_by_hand() -> None:
     logp = torch.log(torch.tensor([[0.5]]))
     reference = torch.log(torch.tensor([[0.25]]))
     loss = grpo_loss(
-        logp, logp, torch.tensor([0.0]), torch.ones(1, 1, dtype=torch.bool),
+        logp, logp, torch.tensor([[0.0]]), torch.ones(1, 1, dtype=torch.bool),
         clip=0.2, normalizer=1.0, reference_logp=reference, kl_weight=2.0,
     )  # fmt: skip
     assert loss.item() == pytest.approx(2 * (0.5 - np.log(0.5) - 1))
@@ -52,7 +89,7 @@ def test_kl_term_by_hand() -> None:
 def test_the_users_tokens_never_train_the_agent() -> None:
     logp = torch.zeros(1, 4, requires_grad=True)
     mask = torch.tensor([[False, True, False, True]])
-    grpo_loss(logp, logp.detach(), torch.tensor([1.0]), mask, clip=0.2, normalizer=2.0).backward()
+    grpo_loss(logp, logp.detach(), torch.tensor([[1.0]]), mask, clip=0.2, normalizer=2.0).backward()
     assert logp.grad is not None
     assert (logp.grad != 0).tolist() == mask.tolist()
 
@@ -123,6 +160,42 @@ class AlwaysRed(ColourFamily):
 
 
 @pytest.mark.slow
+class TwoMessages:
+    """Two dialogues of two messages each; the first one's first message earns, the other's second."""
+
+    messages_per_rollout, reward_max = 2.0, 1.0
+
+    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
+        ids, sampled = (5, 6, 7, 8, 9, 10), (False, True, True, False, False, True)
+        record = TokenRecord(ids, sampled, (0.0, -1.0, -1.0, 0.0, 0.0, -1.0), ((1, 3), (5, 6)))
+        return Collected([Rollout(record, 1.0, 0, 2, turn_rewards=r) for r in ((1.0, 0.0), (0.0, 1.0))])
+
+
+def test_each_message_is_trained_by_its_own_advantage(
+    tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def spy(logp: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        seen.append(advantages)
+        return grpo_loss(logp, old, advantages, *args, **kwargs)
+
+    monkeypatch.setattr("understudy.train.loop.grpo_loss", spy)
+    policy = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
+    speaker = ModelSpeaker(policy, "agent", width=4, max_message_tokens=5)
+    config = CONFIG.model_copy(update={"steps": 1, "credit": "reward-to-go"})
+    train(policy, speaker, TwoMessages(), config, scratch=tmp_path)
+    # To go: (1, 0) and (1, 1), against means of 1 and .5.
+    (found,) = seen
+    high = found[0, 5].abs().item()
+    assert high > 0
+    for row, sign in zip(found.tolist(), (-1, 1), strict=True):
+        assert row == pytest.approx([0, 0, 0, 0, 0, sign * high])
+    # As whole dialogues both earned the same: nothing to learn from.
+    train(policy, speaker, TwoMessages(), CONFIG.model_copy(update={"steps": 1}), scratch=tmp_path / "equalised")
+    assert len(seen) == 1
+
+
 def test_training_raises_the_reward(tiny_model: ChatModel, tmp_path: Path) -> None:
     base = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
     sft = SFTConfig(epochs=20, patience=20, learning_rate=3e-3, batch_tokens=512)

@@ -18,7 +18,7 @@ from understudy.config import RLConfig, load_config
 from understudy.errors import ConfigError
 from understudy.models.chat_model import ChatModel
 from understudy.models.speaker import ModelSpeaker
-from understudy.train.advantages import group_advantages
+from understudy.train.advantages import turn_advantages
 from understudy.train.loop import train
 from understudy.train.rollouts import Collected, ConversationRollouts
 from understudy.train.trl_engine import train_with_trl
@@ -81,7 +81,7 @@ def test_ids_masks_rewards_and_the_step_are_those_of_the_local_loop(
     assert len(seen) > 1, "the step is made of several micro-batches"
 
     # What TRL learns from, row by row: shuffled among the micro-batches, so found again by its ids.
-    advantages, _ = group_advantages(np.array([r.reward for r in rollouts]), np.array([r.group for r in rollouts]))
+    advantages, _ = turn_advantages([r.rewards for r in rollouts], [r.group for r in rollouts])
     trained = {}
     for batch in seen:
         for i in range(len(batch["prompt_ids"])):
@@ -95,7 +95,7 @@ def test_ids_masks_rewards_and_the_step_are_those_of_the_local_loop(
         mask, found = trained[record.ids[:end]]
         assert mask == [int(s) for s in record.sampled[:end]]
         # The unbiased standard deviation of four is larger by sqrt(4 / 3).
-        assert found == pytest.approx(advantage * np.sqrt(3 / 4), abs=1e-3)
+        assert found == pytest.approx(advantage[0] * np.sqrt(3 / 4), abs=1e-3)
 
     moved = [
         (a - b).abs().max().item() for a, b in zip(local.model.parameters(), tiny_model.model.parameters(), strict=True)
@@ -142,6 +142,9 @@ def test_a_killed_run_goes_on_and_failed_dialogues_are_left_out(tiny_model: Chat
 def test_what_it_does_not_have_is_refused() -> None:
     with pytest.raises(ConfigError, match="the engine trl does not have"):
         load_config(overrides=["rl.engine=trl", "rl.kl_weight=0.1"])
+    for credit in ("rl.credit=reward-to-go", "rl.discount=0.8"):
+        with pytest.raises(ConfigError, match="one advantage per dialogue"):
+            load_config(overrides=["rl.engine=trl", credit])
     with pytest.raises(ConfigError, match="cannot train the adapter"):
         load_config(
             overrides=[

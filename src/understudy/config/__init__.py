@@ -11,7 +11,7 @@ from understudy.config.models import (
     Weights,
 )
 from understudy.config.stages import ARMS, Arm, CompareConfig, JudgeConfig, LogsConfig, SamplingConfig
-from understudy.config.training import ResidualConfig, RLConfig, SFTConfig
+from understudy.config.training import Credit, ResidualConfig, RLConfig, SFTConfig
 
 __all__ = [
     "ARMS",
@@ -19,6 +19,7 @@ __all__ = [
     "PRESETS",
     "Arm",
     "CompareConfig",
+    "Credit",
     "EndpointConfig",
     "JudgeConfig",
     "LogsConfig",

@@ -47,6 +47,9 @@ class ResidualConfig(StageConfig):
     """Nats per reply that the energy must see on held-out persons to be used at all, 0 to 10: candidates cost time."""
 
 
+Credit = Literal["equalised", "reward-to-go", "exponential"]
+
+
 class RLConfig(StageConfig):
     """GRPO (arXiv 2402.03300) on the agent's tokens; the arms differ only in where contexts and users come from."""
 
@@ -60,6 +63,10 @@ class RLConfig(StageConfig):
     """Most tasks per step, `min_groups` to 65536."""
     group_size: Annotated[int, Field(ge=2, le=4096)] = 8
     """Dialogues per task, 2 to 4096; the advantage compares them with each other."""
+    credit: Credit = "equalised"
+    """How an advantage is shared by the agent's messages (docs/method.md): `equalised`, `reward-to-go` or `exponential`."""
+    discount: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Worth of a reward one message of the agent later, above 0 and at most 1."""
     learning_rate: LearningRate = 6e-4
     """AdamW's learning rate, above 0 and at most 1; 1e-3 wrecked tiny models within 10 steps in our trials."""
     kl_weight: Annotated[float, Field(ge=0, le=100)] = 0.0
@@ -84,6 +91,13 @@ class RLConfig(StageConfig):
                 "min_groups",
                 f"min_groups is {self.min_groups}, more than max_groups ({self.max_groups})",
                 "lower min_groups or raise max_groups",
+            )
+        if self.engine == "trl" and (self.credit != "equalised" or self.discount < 1):
+            key = "credit" if self.credit != "equalised" else "discount"
+            raise broken(
+                key,
+                f"{key} is {getattr(self, key)}, but the engine trl has one advantage per dialogue here, not discounted",
+                "leave credit at equalised and discount at 1, or leave engine at local",
             )
         if self.engine == "trl" and self.kl_weight > 0:
             raise broken(

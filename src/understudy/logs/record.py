@@ -49,7 +49,8 @@ def to_record(dialogue: Dialogue) -> dict[str, Any]:
             "goal": dict(task.goal),
             "opener": task.opener,
         },
-        "outcome": {"reward": outcome.reward, "ending": outcome.ending, "details": dict(outcome.details)},
+        "outcome": {"reward": outcome.reward, "ending": outcome.ending, "details": dict(outcome.details)}
+        | ({"turn_rewards": list(outcome.turn_rewards)} if outcome.turn_rewards else {}),
     }
 
 
@@ -95,8 +96,25 @@ def from_record(record: object, *, where: str = "") -> Dialogue:
             reward=outcome.get("reward", float),
             ending=outcome.get("ending", str),
             details={key: _Fields(details, where, "outcome.details.").get(key, float) for key in details},
+            turn_rewards=_turn_rewards(outcome, where),
         ),
     )
+
+
+def _turn_rewards(outcome: _Fields, where: str) -> tuple[float, ...]:
+    """None where the outcome gives none."""
+    if "turn_rewards" not in outcome.values:
+        return ()
+    given = outcome.get("turn_rewards", list)
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in given):
+        raise _error(
+            where, "outcome.turn_rewards", "holds something else than finite numbers", "give one per agent message"
+        )
+    if given and not math.isclose(sum(given), outcome.get("reward", float), rel_tol=1e-6, abs_tol=1e-6):
+        raise _error(
+            where, "outcome.turn_rewards", "do not sum to outcome.reward", "make them agree, or leave them out"
+        )
+    return tuple(float(value) for value in given)
 
 
 def _messages(raw: Sequence[object], where: str) -> tuple[str | None, tuple[Message, ...]]:

@@ -1,30 +1,94 @@
-"""Advantages from groups of rollouts of one task."""
+"""Advantages from groups of rollouts of one task: of whole dialogues, or of each of the agent's messages."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
+
+from understudy.config import Credit
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+_NO_SPREAD = 1e-8
+EXPONENT = 2.0
+"""Of the exponential map: the larger, the less it matters how large a message's reward is, if it has any."""
 
 
-def group_advantages(rewards: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """GRPO's group-relative advantage: (reward - group mean) / group standard deviation.
+def turn_advantages(
+    rewards: Sequence[Sequence[float]],
+    groups: Sequence[int],
+    *,
+    credit: Credit = "equalised",
+    discount: float = 1.0,
+    reward_max: float = 1.0,
+) -> tuple[list[Floats], Bools]:
+    """GRPO's group-relative advantage, (score - group mean) / group standard deviation, for each message of the agent.
 
-    Source: Shao et al. 2024, DeepSeekMath (arXiv 2402.03300), section 4.1.2, outcome supervision. A group whose rewards
-    are all equal carries no signal and is left out (dynamic sampling of DAPO, arXiv 2503.14476, without resampling).
+    Sources: Shao et al. 2024, DeepSeekMath (arXiv 2402.03300), section 4.1.2, outcome supervision. A group without variance
+    carries no signal and is left out (dynamic sampling of DAPO, arXiv 2503.14476, without resampling). How the advantage is
+    shared among the messages of a dialogue:
+
+    * `equalised`: all get that of the dialogue, whose score is its discounted sum of rewards. With a discount of 1 that is
+      GRPO as it was published.
+    * `reward-to-go`: each message its own score, the discounted sum of the rewards from it on, against the mean over those
+      dialogues of the group that have a message at this turn (a baseline per turn; Sutton and Barto, section 13.4); divided by
+      the standard deviation over the whole group, as late turns have few dialogues. What a message cannot have caused
+      does not count for it.
+    * `exponential`: as `equalised`, times .5 to 1 by the message's own reward r in [0, `reward_max`]: `.5 + .5 (1 - e^(-k x)) /
+      (1 - e^(-k))` with x = r / `reward_max` and k = 2, so that any reward counts for much.
+
+    `equalised` and `exponential` are those of UserRL (Qian et al. 2025, arXiv 2509.19736), which discounts by .8.
 
     Args:
-        rewards: [D] finite rewards.
-        groups: [D] the group of each rollout.
+        rewards: for each dialogue, the finite rewards of the agent's messages, in order; at least one.
+        groups: [D] the group of each dialogue.
+        discount: in (0, 1], per message of the agent.
 
     Returns:
-        [D] advantages (0 where left out) and [D] whether the rollout's group has any variance.
+        For each dialogue, advantages of its messages (0 where left out); and [D] whether its group has any variance.
     """
-    advantages = np.zeros(len(rewards))
+    returns = [_returns(np.asarray(r, dtype=float), discount) for r in rewards]
+    advantages = [np.zeros(len(r)) for r in returns]
     kept = np.zeros(len(rewards), dtype=bool)
-    for group in np.unique(groups):
-        inside = groups == group
-        values = rewards[inside]
-        spread = values.std()
-        if spread > 1e-8:
-            advantages[inside] = (values - values.mean()) / spread
-            kept[inside] = True
+    for group in dict.fromkeys(groups):
+        inside = [i for i, g in enumerate(groups) if g == group]
+        if credit == "reward-to-go":
+            above = _above_turn_means([returns[i] for i in inside])
+        else:
+            scores = np.array([returns[i][0] for i in inside])
+            above = [np.full(len(returns[i]), s) for i, s in zip(inside, scores - scores.mean(), strict=True)]
+        # Of each dialogue once, or of each of its messages where they differ.
+        spread = float(np.std(np.concatenate(above) if credit == "reward-to-go" else [a[0] for a in above]))
+        if spread <= _NO_SPREAD:
+            continue
+        for i, a in zip(inside, above, strict=True):
+            weight = exponential_map(np.asarray(rewards[i]) / reward_max) if credit == "exponential" else 1.0
+            advantages[i] = a / spread * weight
+            kept[i] = True
     return advantages, kept
+
+
+def exponential_map(share: Floats) -> Floats:
+    """[0, 1] -> [.5, 1], steep at first (UserRL, arXiv 2509.19736)."""
+    mapped: Floats = 0.5 + 0.5 * np.expm1(-EXPONENT * share) / np.expm1(-EXPONENT)
+    return mapped
+
+
+def _returns(rewards: Floats, discount: float) -> Floats:
+    """[T] the discounted sum of the rewards from each message on."""
+    found = np.zeros(len(rewards))
+    ahead = 0.0
+    for t in range(len(rewards) - 1, -1, -1):
+        ahead = rewards[t] + discount * ahead
+        found[t] = ahead
+    return found
+
+
+def _above_turn_means(returns: Sequence[Floats]) -> list[Floats]:
+    """Each return less the mean, over the dialogues that have a message at its turn, of theirs."""
+    longest = max(len(r) for r in returns)
+    means = [np.mean([r[t] for r in returns if len(r) > t]) for t in range(longest)]
+    return [r - np.array(means[: len(r)]) for r in returns]

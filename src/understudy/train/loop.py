@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from understudy.config import RLConfig
@@ -17,7 +16,7 @@ from understudy.models.likelihood import Example, batches_by_length, token_logpr
 from understudy.models.precision import default_device
 from understudy.models.speaker import ModelSpeaker
 from understudy.runs import MetricsLog
-from understudy.train.advantages import group_advantages
+from understudy.train.advantages import turn_advantages
 from understudy.train.figures import Budget, step_figures
 from understudy.train.losses import grpo_loss
 from understudy.train.rollouts import Rollout, RolloutSource
@@ -65,7 +64,9 @@ def train(
         speaker.sampler.load_weights(model)
         collected = source.collect(speaker, step, groups, config.group_size)
         sampled = time.monotonic()
-        figures = step_figures(collected) | _update(policy, optimizer, collected.rollouts, config, step, reference)
+        figures = step_figures(collected) | _update(
+            policy, optimizer, collected.rollouts, config, step, reference, source.reward_max
+        )
         budget.add(collected.rollouts)
         figures |= {
             "step": step,
@@ -94,11 +95,17 @@ def _update(
     config: RLConfig,
     step: int,
     reference: list[torch.Tensor] | None,
+    reward_max: float,
 ) -> dict[str, float]:
     """One optimiser step on one step's rollouts; gives its figures."""
     determined = [r for r in rollouts if r.reward is not None]
-    rewards = np.array([r.reward for r in determined], dtype=float)
-    advantages, kept = group_advantages(rewards, np.array([r.group for r in determined], dtype=int))
+    advantages, kept = turn_advantages(
+        [r.rewards for r in determined],
+        [r.group for r in determined],
+        credit=config.credit,
+        discount=config.discount,
+        reward_max=reward_max,
+    )
     chosen = [i for i in range(len(determined)) if kept[i]]
     figures: dict[str, float] = {
         "kept_groups": len({determined[i].group for i in chosen}),
@@ -121,15 +128,17 @@ def _update(
     ):
         reference_logp = _reference_logprobs(model, reference, batch.ids) if reference is not None else None
         logp = token_logprobs(model, batch.ids)
-        sampled_logp = torch.zeros_like(logp)
+        sampled_logp, per_token = torch.zeros_like(logp), torch.zeros_like(logp)
         for row, i in enumerate(batch.indices):
             sampled_logp[row, : len(records[i].logprobs)] = torch.as_tensor(records[i].logprobs)
+            for (start, stop), advantage in zip(records[i].spans, advantages[chosen[i]], strict=True):
+                per_token[row, start:stop] = float(advantage)
         # One update per batch of rollouts: the old policy is the current one, and its log-probabilities are taken from
         # the same forward pass, so that bf16 rounding in the sampler does not pass for a change of policy.
         loss = grpo_loss(
             logp,
             logp.detach(),
-            torch.as_tensor(advantages[[chosen[i] for i in batch.indices]], dtype=torch.float32, device=device),
+            per_token,
             batch.mask,
             clip=config.clip,
             normalizer=normalizer,

@@ -26,7 +26,7 @@ def grpo_loss(
     Args:
         logp: [B, T] log-probabilities under the policy being trained.
         old_logp: [B, T] under the policy that sampled.
-        advantages: [B] one per dialogue.
+        advantages: [B, T] one per token, or [B, 1] one per dialogue.
         mask: [B, T] true on tokens that the agent sampled.
         clip: the ratio is kept within 1 - clip and 1 + clip.
         normalizer: number of agent tokens in the whole step (over all micro-batches).
@@ -36,8 +36,7 @@ def grpo_loss(
         A scalar to minimise; micro-batches add up to the step's loss.
     """
     ratio = (logp - old_logp).exp()
-    a = advantages[:, None]
-    objective = torch.minimum(ratio * a, ratio.clamp(1 - clip, 1 + clip) * a)
+    objective = torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
     if kl_weight > 0:
         if reference_logp is None:
             raise ValueError("kl_weight > 0 needs reference_logp")

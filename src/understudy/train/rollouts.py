@@ -24,6 +24,7 @@ class Rollout:
         reward: None where the log does not determine it; such a rollout is left out and counted.
         agent_messages: messages that the policy sampled.
         walked_out: whether the user left.
+        turn_rewards: one per sampled message (per span of `record`), where the family rewards each; they sum to `reward`.
     """
 
     record: TokenRecord
@@ -31,6 +32,14 @@ class Rollout:
     group: int
     agent_messages: int
     walked_out: bool = False
+    turn_rewards: tuple[float, ...] = ()
+
+    @property
+    def rewards(self) -> tuple[float, ...]:
+        """Of each sampled message; a terminal reward is that of the last. Empty where the reward is not determined."""
+        if self.turn_rewards or self.reward is None:
+            return self.turn_rewards
+        return (*(0.0 for _ in self.record.spans[1:]), self.reward)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +55,13 @@ class RolloutSource(Protocol):
 
     Attributes:
         messages_per_rollout: expected agent messages of a rollout, for the size of the first step.
+        reward_max: of the family: the largest reward of a dialogue.
     """
 
     messages_per_rollout: float
+
+    @property
+    def reward_max(self) -> float: ...
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected: ...
 
@@ -76,6 +89,10 @@ class ConversationRollouts:
     ) -> None:
         self.family, self.user, self.seed, self.width, self.held_out = family, user, seed, width, held_out
 
+    @property
+    def reward_max(self) -> float:
+        return self.family.reward_max
+
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
         appointments = []
         for group in range(groups):
@@ -98,6 +115,7 @@ class ConversationRollouts:
                 group=trace.key // group_size,
                 agent_messages=sum(m.role == "agent" for m in trace.dialogue.messages),
                 walked_out=trace.dialogue.outcome.ending in WALK_OUTS,
+                turn_rewards=trace.dialogue.outcome.turn_rewards,
             )
             for trace in held.traces
             if trace.agent is not None  # a user who left with its opening: the policy said nothing
@@ -127,6 +145,10 @@ class LoggedRollouts:
                 where="static arm",
                 fix="leave `static` out of arms, or give logs with final acts (see TaskFamily.final_act)",
             )
+
+    @property
+    def reward_max(self) -> float:
+        return self.family.reward_max
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
         rng = stream(self.seed, "context", str(step))
