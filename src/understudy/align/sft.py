@@ -15,6 +15,7 @@ from understudy.errors import LogError
 from understudy.models.adapters import trainable
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel, context_length
+from understudy.models.checkpointing import gradient_checkpointing
 from understudy.models.likelihood import Example, batches_by_length, mean_nll, token_logprobs, token_logprobs_and_states
 from understudy.models.precision import default_device
 from understudy.runs import stream
@@ -93,6 +94,19 @@ def fit(
         One record per epoch run: up to `config.epochs` or `config.steps`, whichever comes first, fewer if the held-out
         NLL stopped falling for `config.patience` epochs.
     """
+    with gradient_checkpointing(chat_model.model, enabled=config.gradient_checkpointing):
+        return _fit(chat_model, side, train, validation, config, seed, on_epoch)
+
+
+def _fit(
+    chat_model: ChatModel,
+    side: Role,
+    train: Sequence[Dialogue],
+    validation: Sequence[Dialogue],
+    config: SFTConfig,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] | None,
+) -> list[Epoch]:
     device = default_device()
     model = chat_model.model.to(device)
     chat = ChatFormat.of(chat_model, side)

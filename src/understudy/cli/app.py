@@ -11,6 +11,7 @@ import typer
 
 from understudy import __version__
 from understudy.cli.align import align
+from understudy.cli.cost import cost
 from understudy.cli.forecast import forecast
 from understudy.cli.logs import logs
 from understudy.cli.shift import shift
@@ -33,6 +34,7 @@ app.add_typer(logs)
 app.command()(align)
 app.command()(shift)
 app.command()(forecast)
+app.command()(cost)
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Run folder: everything is written there.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out after it was stopped or killed.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
@@ -22,6 +23,9 @@ from understudy.report.shift_page import facts_of as shift_facts
 from understudy.report.shift_page import headline
 from understudy.report.shift_page import rows_of as shift_rows
 from understudy.results import ForecastReport, ShiftReport
+
+if TYPE_CHECKING:  # it needs torch, which most verbs that print tables do not
+    from understudy.models.cost import Estimate, Side
 
 _TURNS = 10
 """Rows of the stop hazard on the terminal."""
@@ -129,6 +133,34 @@ def forecast_table(forecast: ForecastReport) -> Table:
         table.add_row(*row)
     table.caption = ", ".join(f"{figure} {words}" for figure, words in forecast_facts(forecast))
     return table
+
+
+def cost_table(sides: tuple[Side, Side], cost: Estimate, gpu: str) -> Table:
+    """What `understudy cost` found."""
+    table = Table(title=f"{cost.dialogues:,} dialogues on one {gpu}", title_justify="left")
+    for column in ("", "agent", "user"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, values in (
+        ("parameters", [f"{s.shape.parameters / 1e9:.2f} billion" for s in sides]),
+        ("weights in bf16", [_gigabytes(s.shape.weight_bytes) for s in sides]),
+        ("tokens written per dialogue", [f"{s.turns * s.written:,}" for s in sides]),
+        ("tokens read, caches kept", [f"{s.read:,}" for s in sides]),
+        ("tokens read, history sent again", [f"{s.read_again:,}" for s in sides]),
+        ("keys and values of a dialogue", [_gigabytes(s.cache_bytes) for s in sides]),
+        ("operations of sampling a dialogue", [f"{s.sampling_operations:.2g}" for s in sides]),
+        ("operations of learning from one", [f"{sides[0].training_operations:.2g}", ""]),
+    ):
+        table.add_row(name, *values)
+    table.caption = (
+        f"{cost.at_once:,} dialogues at once; {cost.sampling_hours:.2f} GPU-hours to hold them, "
+        f"{cost.training_hours:.2f} to learn from them once; the agent in training takes {_gigabytes(cost.training_bytes)} "
+        f"and {_gigabytes(cost.activation_bytes)} for each dialogue of a micro-batch"
+    )
+    return table
+
+
+def _gigabytes(count: float) -> str:
+    return f"{count / 1e9:.3g} GB"
 
 
 def _two_columns(title: str, rows: Mapping[str, str]) -> Table:

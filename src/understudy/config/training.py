@@ -34,6 +34,8 @@ class SFTConfig(StageConfig):
     """AdamW's decoupled weight decay, 0 to 1; far above the usual 0.01, as the logs are few (arXiv 2509.14786)."""
     patience: Annotated[int, Field(ge=1, le=1000)] = 3
     """Epochs without a lower validation loss before training stops, 1 to 1000; the best epoch is kept."""
+    gradient_checkpointing: bool = False
+    """Whether layers are computed again in the backward pass: less memory, a third more arithmetic (arXiv 1604.06174)."""
 
 
 class ResidualConfig(StageConfig):
@@ -81,6 +83,8 @@ class RLConfig(StageConfig):
     """Steps between checkpoints that a resumed run goes on from, 1 to 1000000."""
     warmup_steps: Annotated[int, Field(ge=1, le=100_000)] = 5
     """Steps in which the learning rate rises to its value, 1 (at once) to 100000."""
+    gradient_checkpointing: bool = False
+    """Whether layers are computed again in the backward pass: less memory, a third more arithmetic (arXiv 1604.06174)."""
     engine: Literal["local", "trl"] = "local"
     """Who makes the steps: `local`, our own loop, or `trl`, TRL's GRPOTrainer (the extra `trl`); rollouts are the same."""
 

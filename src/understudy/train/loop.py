@@ -12,6 +12,7 @@ import torch
 from understudy.config import RLConfig
 from understudy.models.adapters import trainable
 from understudy.models.chat_model import ChatModel
+from understudy.models.checkpointing import gradient_checkpointing
 from understudy.models.likelihood import Example, batches_by_length, token_logprobs
 from understudy.models.precision import default_device
 from understudy.models.speaker import ModelSpeaker
@@ -64,9 +65,9 @@ def train(
         speaker.sampler.load_weights(model)
         collected = source.collect(speaker, step, groups, config.group_size)
         sampled = time.monotonic()
-        figures = step_figures(collected) | _update(
-            policy, optimizer, collected.rollouts, config, step, reference, source.reward_max
-        )
+        with gradient_checkpointing(model, enabled=config.gradient_checkpointing):
+            learned = _update(policy, optimizer, collected.rollouts, config, step, reference, source.reward_max)
+        figures = step_figures(collected) | learned
         budget.add(collected.rollouts)
         figures |= {
             "step": step,

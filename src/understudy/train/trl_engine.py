@@ -72,7 +72,7 @@ def train_with_trl(
         loss_type="dapo",
         temperature=speaker.temperature,
         disable_dropout=True,
-        gradient_checkpointing=False,
+        gradient_checkpointing=config.gradient_checkpointing,
         bf16=fast_bf16(),
         use_cpu=default_device().type == "cpu",
         logging_steps=1,
