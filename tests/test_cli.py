@@ -78,6 +78,7 @@ def test_pages_and_tables_load_no_model() -> None:
         (["report", "nothing-here"], ["nothing-here"]),
         (["logs", "sample", "negotiate", "--out", "x.jsonl"], ["negotiate", "elicit"]),
         (["compare", "--set", "log_sizes=[9000]"], ["9000"]),
+        (["compare", "--preset", "pretrained", "--set", "model.base=x"], ["unseen_user_model.base", "pretrained"]),
         (["logs", "import", "absent", "--out", "x"], ["absent", "hub:owner/name"]),
         (["logs", "scrub", "absent.jsonl", "--out", "x"], ["absent.jsonl"]),
         (["logs", "split", "absent.jsonl", "--out", "x", "--shares", "align"], ["align", "align=0.6"]),

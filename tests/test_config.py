@@ -184,3 +184,19 @@ def test_dump_is_yaml_with_every_key() -> None:
     values = yaml.safe_load(dump_config(CompareConfig()))
     assert list(values) == list(CompareConfig.model_fields)
     assert list(values["rl"]) == list(CompareConfig().rl.__class__.model_fields)
+
+
+@pytest.mark.parametrize(("given", "read"), [("true", True), ("false", False), ("True", True)])
+def test_a_switch_is_on_or_off(given: str, read: bool) -> None:
+    assert load_config(overrides=[f"rl.gradient_checkpointing={given}"]).rl.gradient_checkpointing is read
+    with pytest.raises(ConfigError, match=r"rl\.gradient_checkpointing is 'perhaps'"):
+        load_config(overrides=["rl.gradient_checkpointing=perhaps"])
+    with pytest.raises(ConfigError, match=r"rl\.steps .* not true or false"):
+        load_config(overrides=["rl.steps=true"])
+
+
+def test_align_takes_a_pretrained_user_alone() -> None:
+    """Of all models it fits the user alone; a comparison needs the others too (test_cli)."""
+    given = ["user_model.base=x", "user_model.prompt=once", "sft.learning_rate=2e-5", "user_model.max_length=4096",
+             "sft.batch_tokens=8192"]  # fmt: skip
+    assert load_config(overrides=given, preset="align").user_model.base == "x"

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from understudy.config import CompareConfig, LogsConfig
+from understudy.config import CompareConfig, LogsConfig, RLConfig, SamplingConfig
 from understudy.converse import Appointment, Conversations, converse
 from understudy.logs.read import read_dialogues
+from understudy.models.chat_model import ChatModel
+from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import Cell
 from understudy.pipeline.fitting import make_logs
 from understudy.pipeline.plan import plan
@@ -49,6 +51,22 @@ def own_user() -> ModuleType:
 def talk(family: Any, user: Speaker, count: int, width: int = 64) -> Conversations:
     meetings = [Appointment(k, family.sample_task(stream(k, "task"), f"t-{k}"), f"p-{k}", seed=k) for k in range(count)]
     return converse(family, meetings, ScriptSpeaker(family), user, width=width)
+
+
+def test_training_with_ones_own_user(tiny_model: ChatModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = importlib.import_module("examples.train_with_own_user")
+    for side in ("agent", "user"):
+        tiny_model.save(tmp_path / side)
+    rl = RLConfig(steps=2, messages_per_step=32, group_size=4, min_groups=2, max_groups=4, checkpoint_every=1)
+    for _ in range(2):  # the second time goes on after the last step, and gives the same
+        folders = tmp_path / "agent", tmp_path / "user", tmp_path / "out"
+        sampling = SamplingConfig(width=16, max_message_tokens=4)
+        own.train_with_user(MEETING, *folders, rl=rl, sampling=sampling, dialogues=10)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("0 ")
+    assert said[-2:] == said[2:4], "the same rewards again"
+    assert sum(int(word) for word in said[-1].split() if word.isdigit()) == 10
+    assert load_chat_model(tmp_path / "out" / "model").parameters == tiny_model.parameters
 
 
 def test_people_of_ones_own_task(meeting: Any) -> None:

@@ -116,7 +116,10 @@ def test_a_cost_by_hand() -> None:
     seconds = 2 * (10 * step + 3 * 20 * (1600 + 64 * 16) / 1e6) * 100 / 3
     assert found.sampling_hours == pytest.approx(seconds / 3600)
     assert found.training_hours == pytest.approx(100 * 3 * (1600 * 30 + 64 * 900) / 1e6 / 3600)
-    assert found.training_bytes == 2000 + 2 * 50 * 16
+    # Frozen weights in fp32, their copy in bf16 that samples, and the adapter with gradient and moments.
+    assert found.training_bytes == 4000 + 2000 + 2 * 50 * 16
+    assert cost_of(side, side, device, lora_rank=2, frozen_bf16=True).training_bytes == 2000 + 2000 + 2 * 50 * 16
+    assert cost_of(side, side, device).training_bytes == 16_000 + 2000
     with pytest.raises(ModelError, match="both models and one dialogue take"):
         cost_of(side, side, Device("none", 1e6, 1e6, 4000))
 

@@ -169,11 +169,11 @@ def _compare(out: Path, config: Path | None, overrides: list[str], *, preset: st
 
     loaded = load_config(config, overrides, preset=preset)
 
-    from understudy.pipeline.plan import check_families, plan
+    from understudy.pipeline.plan import check_comparison, plan
     from understudy.runs import RunFolder
     from understudy.scheduler import run_stages
 
-    check_families(loaded)
+    check_comparison(loaded)
     run = RunFolder.create(out, loaded, resume=resume, free=ENDPOINT_LIMITS)
     # One thread per worker: small models gain nothing from more, results do not depend on --jobs, and threads that wait
     # for each other on busy cores are slower than one by far.

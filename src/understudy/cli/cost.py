@@ -17,13 +17,16 @@ def cost(
     user_prompt: Annotated[int, typer.Option(min=0, help="Tokens of the user's prompt, its goal.")] = 100,
     restated: Annotated[
         bool,
-        typer.Option(help="Whether the user's prompt stands before each message that it hears, as is the default."),
-    ] = True,
+        typer.Option(help="Whether the user's prompt stands before each message that it hears (`prompt: each turn`)."),
+    ] = False,
     dialogues: Annotated[int, typer.Option(min=1, help="How many dialogues.")] = 1000,
     gpu: Annotated[str, typer.Option(help="a100, h100 or h200, both models on one.")] = "h100",
     lora_rank: Annotated[
         int | None, typer.Option(min=1, help="Train an adapter of this rank, not the weights.")
     ] = None,
+    frozen_bf16: Annotated[
+        bool, typer.Option(help="Hold the weights below an adapter in bf16 (`model.weights`).")
+    ] = False,
     checkpointing: Annotated[bool, typer.Option(help="Compute layers again in the backward pass.")] = False,
     compute_share: Annotated[
         float, typer.Option(min=0.01, max=1, help="Share of the GPU's arithmetic that is reached: an assumption.")
@@ -57,6 +60,7 @@ def cost(
         compute_share=compute_share,
         bandwidth_share=bandwidth_share,
         lora_rank=lora_rank,
+        frozen_bf16=frozen_bf16,
         checkpointing=checkpointing,
     )
     Console().print(cost_table(sides, found, gpu))

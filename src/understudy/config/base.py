@@ -26,9 +26,11 @@ class StageConfig(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _plain_values(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[info.field_name or ""]
+        if field.annotation is bool:
+            return value
         if isinstance(value, bool) or (isinstance(value, list | tuple) and any(isinstance(v, bool) for v in value)):
             raise PydanticCustomError("bool", "must be a number or text, not true or false")
-        field = cls.model_fields[info.field_name or ""]
         if get_origin(field.annotation) is tuple and value is not None and not isinstance(value, list | tuple | dict):
             # One value, or `a,b` as it is typed on a command line.
             return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else [value]

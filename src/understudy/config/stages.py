@@ -180,7 +180,6 @@ class CompareConfig(StageConfig):
                 f"rl.engine is trl, which cannot train the adapter of model.lora_rank ({self.model.lora_rank}) here",
                 "leave rl.engine at local, or leave out model.lora_rank",
             )
-        self._refuse_mixed_starts()
         models = (self.model, self.user_model, self.unseen_user_model, self.referee_model)
         for key, rate, most, concerned in (
             ("sft.learning_rate", self.sft.learning_rate, 5e-4, models),
@@ -193,19 +192,6 @@ class CompareConfig(StageConfig):
                     f"set it to {most:g} or less, or start from the preset `pretrained`",
                 )
         return self
-
-    def _refuse_mixed_starts(self) -> None:
-        """One section fits all models: what suits a pretrained one leaves a new one as it was."""
-        others: dict[str, ModelConfig] = {"unseen_user_model": self.unseen_user_model}
-        if "negotiate" in self.families:
-            others["referee_model"] = self.referee_model
-        for key, model in others.items():
-            if (self.model.base or self.user_model.base) and not model.base:
-                raise broken(
-                    f"{key}.base",
-                    f"{key}.base is not given, but other models are pretrained: at their rate it would stay untrained",
-                    "give it as well, for example a smaller model of another family",
-                )
 
 
 def _repeated(values: Sequence[Any]) -> list[Any]:

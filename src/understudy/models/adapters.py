@@ -46,7 +46,7 @@ def add_adapter(model: PreTrainedModel, rank: int, *, token: int, revision: str 
         from peft import LoraConfig
     except ImportError as error:
         raise ModelError(
-            "adapters need peft, which is not installed", fix="pip install 'understudy[lora]', or leave out lora_rank"
+            "adapters need peft, which is not installed", fix="pip install -e '.[lora]', or leave out lora_rank"
         ) from error
     read, written = model.get_input_embeddings(), model.get_output_embeddings()
     layers = [read] if written is None or written.weight is read.weight else [read, written]
@@ -92,7 +92,7 @@ def attach_adapter(model: PreTrainedModel, folder: Path) -> None:
         from peft import LoraConfig, set_peft_model_state_dict
     except ImportError as error:
         raise ModelError(
-            "is an adapter, and peft is not installed", where=str(folder), fix="pip install 'understudy[lora]'"
+            "is an adapter, and peft is not installed", where=str(folder), fix="pip install -e '.[lora]'"
         ) from error
     model.add_adapter(LoraConfig.from_pretrained(str(folder)), _NAME)
     _train_alone(model)  # before the weights are read, which would be rounded to those beside them

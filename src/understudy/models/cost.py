@@ -153,7 +153,8 @@ class Estimate:
         at_once: dialogues that fit beside the weights of both models.
         sampling_hours: of the device, to hold them.
         training_hours: of the device, to train the agent once on each.
-        training_bytes: of the agent in training, without activations: all weights trained, or an adapter's alone.
+        training_bytes: of the agent in training, without activations: all weights trained, or an adapter's alone; and the copy
+            in bf16 that samples.
         activation_bytes: kept for the backward pass of one dialogue, its logits included; with `checkpointing`, one layer's
             and what each begins with.
     """
@@ -175,6 +176,7 @@ def cost_of(
     compute_share: float = 0.4,
     bandwidth_share: float = 0.6,
     lora_rank: int | None = None,
+    frozen_bf16: bool = False,
     checkpointing: bool = False,
 ) -> Estimate:
     """The cost of holding dialogues and of learning from them once.
@@ -185,6 +187,7 @@ def cost_of(
     Args:
         compute_share, bandwidth_share: of `device.operations` and `device.bandwidth` that are reached, in (0, 1].
         lora_rank: of an adapter that is trained in place of the weights.
+        frozen_bf16: whether the weights below an adapter are held in bf16 (`model.weights`), not fp32.
         checkpointing: whether layers are computed again in the backward pass, which adds one forward pass.
 
     Raises:
@@ -213,9 +216,10 @@ def cost_of(
     training = dialogues * passes * agent.training_operations / operations
     shape = agent.shape
     if lora_rank is None:
-        held = shape.parameters * (_TRAINED_BYTES + _BF16)  # bf16 copies for the products
+        held = shape.parameters * _TRAINED_BYTES
     else:
-        held = shape.weight_bytes + lora_rank * shape.adapted * _TRAINED_BYTES
+        held = shape.parameters * (_BF16 if frozen_bf16 else _FP32) + lora_rank * shape.adapted * _TRAINED_BYTES
+    held += shape.weight_bytes
     layer = _LAYER_BYTES * agent.length * shape.hidden
     kept = layer + shape.layers * agent.length * shape.hidden * _BF16 if checkpointing else shape.layers * layer
     logits = agent.length * shape.vocabulary * (_BF16 + _FP32)

@@ -21,14 +21,15 @@ def cells_of(config: CompareConfig) -> list[Cell]:
     return [Cell(config, family, seed) for seed in config.seeds for family in config.families]
 
 
-def check_families(config: CompareConfig) -> None:
-    """Make every family once, before any stage runs.
+def check_comparison(config: CompareConfig) -> None:
+    """What a comparison needs beyond a valid config; every family is made once, before any stage runs.
 
     Raises:
-        ConfigError: if a family is unknown or cannot be made, or the sweep over log sizes asks for more dialogues than
-            the alignment part will hold.
+        ConfigError: if a family is unknown or cannot be made, some models are pretrained and others are not, or the sweep over
+            log sizes asks for more dialogues than the alignment part will hold.
         LogError: if a family's data folder lacks what it needs.
     """
+    _refuse_mixed_starts(config)
     for name in config.families:
         load_family(name, config.data)
     if "negotiate" in config.families and config.prompted.model is not None and config.prompted.prompt is None:
@@ -44,6 +45,20 @@ def check_families(config: CompareConfig) -> None:
             where="log_sizes",
             fix="lower it, or raise logs.dialogues or logs.align_share",
         )
+
+
+def _refuse_mixed_starts(config: CompareConfig) -> None:
+    """One section fits all models: what suits a pretrained one leaves a new one as it was."""
+    others: dict[str, ModelConfig] = {"unseen_user_model": config.unseen_user_model}
+    if "negotiate" in config.families:
+        others["referee_model"] = config.referee_model
+    for key, model in others.items():
+        if (config.model.base or config.user_model.base) and not model.base:
+            raise ConfigError(
+                "is not given, but other models are pretrained: at their rate it would stay untrained",
+                where=f"{key}.base",
+                fix="give it as well, for example a smaller model of another family",
+            )
 
 
 def training_user(cell: Cell, arm: str) -> str | None:

@@ -55,7 +55,7 @@ def train_with_trl(
     except ImportError as error:
         raise ModelError(
             "the engine trl needs TRL, which is not installed",
-            fix="pip install 'understudy[trl]', or leave rl.engine at local",
+            fix="pip install -e '.[trl]', or leave rl.engine at local",
         ) from error
     groups = groups_per_step(config, source.messages_per_rollout)
     rows = groups * config.group_size

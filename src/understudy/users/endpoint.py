@@ -191,7 +191,7 @@ def _client(config: EndpointConfig) -> Any:
         from openai import OpenAI
     except ImportError as error:
         raise ConfigError(
-            "an endpoint needs the package `openai`", where="endpoint", fix="pip install 'understudy[endpoint]'"
+            "an endpoint needs the package `openai`", where="endpoint", fix="pip install -e '.[endpoint]'"
         ) from error
     key = os.environ.get(config.api_key_env, "")
     if not key and config.base_url is None:

@@ -9,7 +9,7 @@ from typing import Any
 from understudy.errors import LogError
 from understudy.logs.sources.raw import Raw
 
-_HUB = "pip install 'understudy[hub]'"
+_HUB = "pip install -e '.[hub]'"
 
 
 def hub_records(name: str, split: str) -> Iterator[Raw]:
