@@ -9,11 +9,12 @@ import pytest
 from conftest import ColourFamily, ColourUser
 from understudy.converse import Appointment, converse
 from understudy.dialogue import dialogue
+from understudy.errors import ConfigError
 from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.models.chat_model import ChatModel
 from understudy.models.speaker import ModelSpeaker
 from understudy.speaker import Failure, Request
-from understudy.types import Message, Task, TokenRecord
+from understudy.types import Message, Outcome, Task, TokenRecord
 
 
 class ScriptedAgent:
@@ -50,6 +51,15 @@ def test_what_the_family_shows_stands_beside_each_message_that_is_answered() -> 
 
     result = converse(Counting(), appointments(1), ScriptedAgent(), ColourUser(), width=1)
     assert [m.shown for m in result.dialogues[0].messages] == ["1 of user", "2 of agent", "3 of user", ""]
+
+
+def test_a_family_that_rewards_too_few_messages_is_named() -> None:
+    class Stingy(ColourFamily):
+        def outcome(self, task: Task, messages: Sequence[Message], ending: str) -> Outcome:
+            return Outcome(1.0, ending, turn_rewards=(1.0,))
+
+    with pytest.raises(ConfigError, match=r"task family .* gives 1 turn_rewards for 2 messages"):
+        converse(Stingy(), appointments(1), ScriptedAgent(), ColourUser(), width=1)
 
 
 def test_golden_dialogue(family: ColourFamily) -> None:

@@ -115,7 +115,9 @@ def _drop(*path: Any) -> Any:
         (_set("outcome", "reward", value=float("nan")), "outcome.reward is nan"),
         (_set("outcome", "details", "share", value="much"), "outcome.details.share is 'much'"),
         (_set("outcome", "turn_rewards", value=["0.25"]), "outcome.turn_rewards holds something else"),
-        (_set("outcome", "turn_rewards", value=[0.25, 1]), "outcome.turn_rewards do not sum to outcome.reward"),
+        (_set("outcome", "turn_rewards", value=[True]), "outcome.turn_rewards holds something else"),
+        (_set("outcome", "turn_rewards", value=[0.25, 1]), "outcome.turn_rewards holds 2 rewards for 1 messages"),
+        (_set("outcome", "turn_rewards", value=[1]), "outcome.turn_rewards does not sum to outcome.reward"),
     ],
 )
 def test_a_bad_record_names_file_line_and_key(tmp_path: Path, edit: Any, message: str) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, MixtralConfig, Qwen2Config
+from transformers.models.gemma3.configuration_gemma3 import Gemma3TextConfig
 from typer.testing import CliRunner
 
 from understudy.cli.app import app
@@ -53,7 +54,58 @@ def test_operations_are_those_that_torch_counts(tokens: int) -> None:
     assert shape.forward_operations(tokens) == pytest.approx(forward.get_total_flops(), rel=0.01)
     with FlopCounterMode(display=False) as step:
         model(input_ids=ids, use_cache=False).logits.sum().backward()
-    assert side.training_operations == pytest.approx(step.get_total_flops(), rel=0.01)
+    assert side.training_operations() == pytest.approx(step.get_total_flops(), rel=0.01)
+    add_adapter(model, 1, token=5, revision=None, seed=0)
+    model.enable_input_require_grads()  # as where the embedding of a token is trained
+    with FlopCounterMode(display=False) as adapted:
+        model(input_ids=ids, use_cache=False).logits.sum().backward()
+    assert side.training_operations(lora_rank=1) == pytest.approx(adapted.get_total_flops(), rel=0.03)
+
+
+class Saved:
+    """Bytes that the backward pass keeps, each tensor once, weights and their bf16 copies left out."""
+
+    def __init__(self, model: torch.nn.Module, tokens: int) -> None:
+        self.seen: dict[int, int] = {}
+        self.weights = {p.shape for p in model.parameters()} | {p.t().shape for p in model.parameters() if p.dim() == 2}
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.shape not in self.weights:
+            storage = tensor.untyped_storage()
+            self.seen[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        LlamaConfig(**SMALL),
+        Qwen2Config(**{**SMALL, "intermediate_size": 170}),
+        Gemma3TextConfig(**SMALL, head_dim=16, sliding_window=64),
+    ],
+)
+def test_activations_are_about_those_that_are_kept(config: Any) -> None:
+    """Within a fifth: how the parts of a kernel share what they keep differs from one to the next."""
+    config._attn_implementation = "sdpa"
+    model, shape, tokens = AutoModelForCausalLM.from_config(config), shape_from(config), 120
+    saved = Saved(model, tokens)
+    with torch.autograd.graph.saved_tensors_hooks(saved, lambda t: t), torch.autocast("cpu", torch.bfloat16):
+        logits = model(input_ids=torch.ones(1, tokens, dtype=torch.long), use_cache=False).logits
+        loss = torch.nn.functional.cross_entropy(logits.float()[0], torch.ones(tokens, dtype=torch.long))
+    found = sum(saved.seen.values()) + logits.numel() * 2
+    side = Side(shape, prompt=0, written=tokens // 2, heard=tokens // 2, turns=1)
+    assert loss > 0
+    assert side.activation_bytes() == pytest.approx(found, rel=0.2)
+    assert side.activation_bytes(checkpointing=True) < side.activation_bytes()
+
+
+def test_what_has_no_formula_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="other than linear layers"):
+        shape_from(MixtralConfig(**SMALL, num_local_experts=4))
+    # Its layers are of another class than Linear as well.
+    GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=300).save_pretrained(tmp_path)
+    with pytest.raises(ModelError):
+        shape_of(tmp_path)
 
 
 def test_an_adapters_parameters_are_those_of_peft() -> None:
@@ -99,23 +151,29 @@ def test_tokens_read_are_those_that_are_fed(tiny_model: ChatModel, monkeypatch: 
 
 def test_a_cost_by_hand() -> None:
     shape = Shape(
-        parameters=1000, multiplied=800, layers=2, heads=2, kv_heads=1, head_dim=4, hidden=8, vocabulary=10, adapted=50
-    )
+        parameters=1000, multiplied=800, layers=2, heads=2, kv_heads=1, head_dim=4, hidden=8, vocabulary=10, adapted=50,
+        kept_bytes=200,
+    )  # fmt: skip
     side = Side(shape, prompt=10, written=5, heard=5, turns=2)
     assert (side.length, side.read, side.read_again) == (30, 20, 40)
-    again = replace(side, restated=True)
-    assert (again.length, again.read) == (40, 30)
+    restated = replace(side, restated=True)
+    assert (restated.length, restated.read) == (40, 30)
     assert shape.cache_bytes == 2 * 2 * 1 * 4 * 2
     # 2 * 800 per token, and 4 * 2 * 2 * 4 for each token attended to.
     assert shape.forward_operations(3, before=7) == 2 * 800 * 3 + 64 * 3 * 10
     device = Device("toy", operations=1e6, bandwidth=1e6, memory=12_000)
     found = cost_of(side, side, device, dialogues=100, compute_share=1.0, bandwidth_share=1.0, lora_rank=2)
-    # 10,800 bytes, less 2 * 2,000 for the weights, hold 960 for each side of a dialogue.
-    assert found.at_once == 3
-    step = max((2000 + 3 * 480) / 1e6, 3 * (1600 + 64 * 16) / 1e6)
-    seconds = 2 * (10 * step + 3 * 20 * (1600 + 64 * 16) / 1e6) * 100 / 3
+    # 10,800 bytes, less 2 * 2,000 for the weights, hold 960 for each side of a dialogue and as much for a copy of one.
+    assert found.at_once == 2
+    step = max((2000 + 2 * 480) / 1e6, 2 * (1600 + 64 * 16) / 1e6)
+    seconds = 2 * (10 * step + 2 * 20 * (1600 + 64 * 16) / 1e6) * 100 / 2
     assert found.sampling_hours == pytest.approx(seconds / 3600)
-    assert found.training_hours == pytest.approx(100 * 3 * (1600 * 30 + 64 * 900) / 1e6 / 3600)
+    adapted = 2 * 1600 * 30 + 3 * 64 * 900 + 6 * 2 * 50 * 30 + 2 * 8 * 10 * 30
+    assert found.training_hours == pytest.approx(100 * adapted / 1e6 / 3600)
+    assert found.activation_bytes == 30 * (200 + 10 * 10)
+    again = cost_of(side, side, device, dialogues=100, compute_share=1.0, bandwidth_share=1.0, checkpointing=True)
+    assert again.training_hours == pytest.approx(100 * 4 * (1600 * 30 + 64 * 900) / 1e6 / 3600)
+    assert again.activation_bytes == 30 * (100 + 2 * 8 * 4 + 10 * 10)
     # Frozen weights in fp32, their copy in bf16 that samples, and the adapter with gradient and moments.
     assert found.training_bytes == 4000 + 2000 + 2 * 50 * 16
     assert cost_of(side, side, device, lora_rank=2, frozen_bf16=True).training_bytes == 2000 + 2000 + 2 * 50 * 16

@@ -10,8 +10,16 @@ from understudy.shift.folds import deal_folds
 from understudy.shift.permutation import permutation_p_value
 
 
-def p_value(x: np.ndarray, label: np.ndarray, cluster: np.ndarray, seed: int = 0, draws: int = 199) -> float | None:
-    fold = deal_folds(cluster, label, 2, np.random.default_rng(seed))
+def p_value(
+    x: np.ndarray,
+    label: np.ndarray,
+    cluster: np.ndarray,
+    seed: int = 0,
+    draws: int = 199,
+    fold: np.ndarray | None = None,
+) -> float | None:
+    if fold is None:
+        fold = deal_folds(cluster, label, 2, np.random.default_rng(seed))
     return permutation_p_value(x, label, fold, cluster, seed=seed, draws=draws)
 
 
@@ -32,7 +40,7 @@ def test_sparse_and_dense_rows_give_the_same() -> None:
     assert p_value(x, label, cluster) == p_value(csr_matrix(x), label, cluster)
 
 
-@pytest.mark.parametrize("kind", ["singles", "pairs", "groups", "mixed"])
+@pytest.mark.parametrize("kind", ["singles", "pairs", "groups", "mixed", "spread"])
 def test_its_level_is_what_it_says(kind: str) -> None:
     """No shift, rows that share most of what they are within clusters: p <= .1 in about a tenth of 400 samples."""
     rng = np.random.default_rng(1)
@@ -44,13 +52,16 @@ def test_its_level_is_what_it_says(kind: str) -> None:
             cluster, label = np.arange(80) % 40, np.arange(80) < 40
         elif kind == "groups":  # rollouts in groups of 4 against dialogues of their own
             cluster, label = np.concatenate([np.arange(60) // 4, 100 + np.arange(40)]), np.arange(100) < 60
+        elif kind == "spread":  # few persons with so much to say that they lie in both folds
+            cluster, label = np.arange(160) % 8, np.arange(160) < 80
         else:
             cluster = np.concatenate([np.arange(40) % 20, 100 + np.arange(30)])
             label = np.concatenate([np.arange(40) < 20, np.arange(30) < 12])
         shared = rng.normal(size=(int(cluster.max()) + 1, 3))
         # What all rows have in common must not count: folds are even in both samples, and relabelled ones would not be.
         x = 3 + shared[cluster] + 0.3 * rng.normal(size=(len(cluster), 3))
-        found = p_value(x, label, cluster, seed=repeat, draws=59)
+        fold = np.arange(len(x)) // 3 % 2 if kind == "spread" else None
+        found = p_value(x, label, cluster, seed=repeat, draws=59, fold=fold)
         assert found is not None
         low += found <= 0.1
     # 3.5 standard deviations of a binomial share.

@@ -11,7 +11,7 @@ import pytest
 from understudy.errors import UnderstudyError
 from understudy.shift.auc import cross_fitted_auc, total_variation_bound
 from understudy.shift.contexts import contexts_at_turn
-from understudy.shift.folds import deal_folds, fold_groups, task_clusters
+from understudy.shift.folds import deal_folds, dialogue_clusters, fold_groups
 from understudy.shift.two_sample import null_curve, shift_curve, two_sample_auc
 from understudy.types import Dialogue, Message, Outcome, Task
 
@@ -155,9 +155,10 @@ def test_folds_keep_tasks_and_twins_together_and_samples_even() -> None:
     # Each task twice in `a`; every tenth opening is copied into `b` under another task.
     a = [replace(chatter(rng, f"a{i}"), task=Task("f", f"a{i // 2}", "", "", {})) for i in range(100)]
     b = [chatter(rng, f"b{i}") for i in range(100)]
-    b[::10] = [replace(d, task=Task("f", f"twin{i}", "", "", {})) for i, d in enumerate(a[::10])]
+    twins = [replace(d, task=Task("f", f"twin{i}", "", "", {}), person=f"twin{i}") for i, d in enumerate(a[::10])]
+    b[::10] = twins
     label = np.arange(200) < 100
-    clusters = task_clusters([*a, *b], limit=10)
+    clusters = dialogue_clusters([*a, *b], limit=10)
     groups = fold_groups(clusters, contexts_at_turn([*a, *b], 1), limit=10)
     fold = deal_folds(groups, label, 5, np.random.default_rng(0))
     assert len(set(clusters)) == 150
@@ -168,9 +169,19 @@ def test_folds_keep_tasks_and_twins_together_and_samples_even() -> None:
         assert counts.max() - counts.min() <= 2
 
 
+def test_dialogues_of_one_person_depend_on_each_other() -> None:
+    rng = np.random.default_rng(0)
+    logs = [replace(chatter(rng, f"t{i}"), person=f"p{i // 5}") for i in range(100)]
+    clusters = dialogue_clusters(logs, limit=10)
+    assert [len(set(clusters[i : i + 5])) for i in range(0, 100, 5)] == [1] * 20
+    assert len(set(clusters)) == 20
+    # A person who held more dialogues than a fold can take is left untied.
+    assert len(set(dialogue_clusters([replace(d, person="p") for d in logs], limit=10))) == 100
+
+
 def test_a_common_text_and_a_missing_task_id_are_not_tied() -> None:
     same = [made(["hello", "hi"], "") for _ in range(100)]
-    assert len(set(task_clusters(same, limit=10))) == 100
+    assert len(set(dialogue_clusters(same, limit=10))) == 100
     assert len(set(fold_groups(np.arange(100), contexts_at_turn(same, 0), limit=10))) == 100
 
 

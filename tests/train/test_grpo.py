@@ -50,11 +50,12 @@ def test_credit_by_hand() -> None:
         pytest.approx([-0.5 / spread]),
     ]
     assert kept.all()
-    # Rewards of up to 2: a message without one counts half, one with 1 counts .5 + .5 (1 - e^-1) / (1 - e^-2).
-    mapped, _ = turn_advantages(rewards, groups, credit="exponential", discount=0.5, reward_max=2.0)
+    # A message without a reward counts half of one with the largest; together as many as there are.
+    mapped, _ = turn_advantages(rewards, groups, credit="exponential", discount=0.5)
+    assert mapped[0].tolist() == pytest.approx((equal[0] * np.array([1.2, 0.6, 1.2])).tolist())
+    assert mapped[2].tolist() == pytest.approx(equal[2].tolist())
     some = 0.5 + 0.5 * (1 - np.exp(-1)) / (1 - np.exp(-2))
-    assert mapped[0].tolist() == pytest.approx((equal[0] * [some, 0.5, some]).tolist())
-    assert exponential_map(np.array([0.0, 1.0])).tolist() == [0.5, 1.0]
+    assert exponential_map(np.array([0.0, 0.5, 1.0])).tolist() == pytest.approx([0.5, some, 1.0])
 
 
 def test_a_terminal_reward_to_go_is_compared_with_those_who_came_as_far() -> None:
@@ -159,11 +160,10 @@ class AlwaysRed(ColourFamily):
         return Task(self.name, id, "you sell paint", "you want red", {"colour": "red"})
 
 
-@pytest.mark.slow
 class TwoMessages:
     """Two dialogues of two messages each; the first one's first message earns, the other's second."""
 
-    messages_per_rollout, reward_max = 2.0, 1.0
+    messages_per_rollout = 2.0
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
         ids, sampled = (5, 6, 7, 8, 9, 10), (False, True, True, False, False, True)
@@ -196,6 +196,7 @@ def test_each_message_is_trained_by_its_own_advantage(
     assert len(seen) == 1
 
 
+@pytest.mark.slow
 def test_training_raises_the_reward(tiny_model: ChatModel, tmp_path: Path) -> None:
     base = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
     sft = SFTConfig(epochs=20, patience=20, learning_rate=3e-3, batch_tokens=512)

@@ -96,24 +96,28 @@ def from_record(record: object, *, where: str = "") -> Dialogue:
             reward=outcome.get("reward", float),
             ending=outcome.get("ending", str),
             details={key: _Fields(details, where, "outcome.details.").get(key, float) for key in details},
-            turn_rewards=_turn_rewards(outcome, where),
+            turn_rewards=_turn_rewards(outcome, sum(m.role == "agent" for m in messages), where),
         ),
     )
 
 
-def _turn_rewards(outcome: _Fields, where: str) -> tuple[float, ...]:
-    """None where the outcome gives none."""
+def _turn_rewards(outcome: _Fields, messages: int, where: str) -> tuple[float, ...]:
+    """Empty where the outcome gives none.
+
+    Args:
+        messages: how many of them the agent wrote.
+    """
     if "turn_rewards" not in outcome.values:
         return ()
-    given = outcome.get("turn_rewards", list)
-    if not all(isinstance(value, int | float) and math.isfinite(value) for value in given):
+    given, key = outcome.get("turn_rewards", list), "outcome.turn_rewards"
+    if not all(isinstance(r, int | float) and not isinstance(r, bool) and math.isfinite(r) for r in given):
+        raise _error(where, key, "holds something else than finite numbers", "give one for each message of the agent")
+    if len(given) != messages:
         raise _error(
-            where, "outcome.turn_rewards", "holds something else than finite numbers", "give one per agent message"
+            where, key, f"holds {len(given)} rewards for {messages} messages of the agent", "give one for each"
         )
-    if given and not math.isclose(sum(given), outcome.get("reward", float), rel_tol=1e-6, abs_tol=1e-6):
-        raise _error(
-            where, "outcome.turn_rewards", "do not sum to outcome.reward", "make them agree, or leave them out"
-        )
+    if not math.isclose(sum(given), outcome.get("reward", float), rel_tol=1e-6, abs_tol=1e-6):
+        raise _error(where, key, "does not sum to outcome.reward", "make them agree, or leave it out")
     return tuple(float(value) for value in given)
 
 

@@ -29,8 +29,7 @@ class RaggedCache(Cache):
     @classmethod
     def empty(cls, config: PreTrainedConfig, rows: int, dtype: torch.dtype, device: torch.device) -> RaggedCache:
         """Room for `rows` dialogues, in which nothing was said."""
-        heads = config.num_key_value_heads
-        head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        heads, head_dim = kv_heads(config), head_size(config)
         shape = (rows, heads, 0, head_dim)
         layers = range(config.num_hidden_layers)
         return cls(
@@ -102,6 +101,18 @@ class RaggedCache(Cache):
             for layer, old in enumerate(held):
                 if old.shape[2] < width:
                     held[layer] = torch.nn.functional.pad(old, (0, 0, 0, width - old.shape[2]))
+
+
+def kv_heads(config: PreTrainedConfig) -> int:
+    """Heads whose keys and values are kept: fewer than query heads where these are grouped."""
+    found: int = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    return found
+
+
+def head_size(config: PreTrainedConfig) -> int:
+    """Numbers in the key of one head."""
+    found: int = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return found
 
 
 def _columns_for(length: int) -> int:

@@ -26,16 +26,26 @@ def gradient_checkpointing(model: PreTrainedModel, *, enabled: bool) -> Iterator
         raise ModelError(
             "has no gradient checkpointing", where=str(model.name_or_path), fix="leave gradient_checkpointing out"
         )
+    dropout = {key: value for key, value in model.config.to_dict().items() if _is_dropout(key, value)}
+    if dropout and not model.training:
+        raise ModelError(
+            f"has {', '.join(f'{key} {value}' for key, value in dropout.items())}, which must stay off here, and which "
+            "gradient checkpointing may turn on",
+            where=str(model.name_or_path),
+            fix="leave gradient_checkpointing out, or set the dropout to 0 in the model's config.json",
+        )
     layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
-    modes = [layer.training for layer in layers]
     model.activation_checkpointing_enable()
-    # Transformers does so only in layers that are being trained, which the modules inside them need not be: dropout stays
-    # as it is.
+    # Transformers does so only in layers that are being trained, which the modules inside them need not be.
     for layer in layers:
         layer.training = True
     try:
         yield
     finally:
-        for layer, mode in zip(layers, modes, strict=True):
-            layer.training = mode
+        for layer in layers:
+            layer.training = model.training
         model.activation_checkpointing_disable()
+
+
+def _is_dropout(key: str, value: object) -> bool:
+    return ("dropout" in key or "pdrop" in key) and isinstance(value, float) and value > 0

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from understudy.errors import ModelError
+from understudy.models.cache import head_size, kv_heads
 
 _BF16, _FP32 = 2, 4
 _TRAINED_BYTES = 3 * _FP32 + _FP32
 """Of each trained weight: AdamW's two moments, the gradient, and the weight itself in fp32."""
-_LAYER_BYTES = 34
-"""Activations that a layer keeps for its backward pass: bytes per token and unit of width (Korthikanti et al. 2022, arXiv
-2205.05198, equation 2, without the attention scores, which fused kernels do not keep)."""
+_LOGIT_BYTES = _BF16 + 2 * _FP32
+"""Of each logit in training: as it is written, in fp32, and its log-softmax."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Shape:
         hidden: width of the residual stream.
         vocabulary: tokens.
         adapted: input plus output width over all adapted matrices: parameters of an adapter (LoRA) of rank 1.
+        kept_bytes: of what all layers keep of a token for their backward pass, with weights in fp32, products in bf16, and
+            attention that keeps no scores.
     """
 
     parameters: int
@@ -47,6 +49,7 @@ class Shape:
     hidden: int
     vocabulary: int
     adapted: int
+    kept_bytes: int
 
     @property
     def cache_bytes(self) -> int:
@@ -58,13 +61,20 @@ class Shape:
         """Of the weights in bf16."""
         return self.parameters * _BF16
 
-    def forward_operations(self, tokens: float, before: float = 0.0) -> float:
-        """Additions and multiplications to read `tokens` tokens at once after `before` others.
+    def product_operations(self, tokens: float) -> float:
+        """Additions and multiplications in products with the weights, to read `tokens` tokens."""
+        return 2 * self.multiplied * tokens
+
+    def attention_operations(self, tokens: float, before: float = 0.0) -> float:
+        """Those in products of tokens with each other, to read `tokens` tokens at once after `before` others.
 
         Every token is multiplied with every token up to the last, as plain kernels do; those that skip what is masked do less.
         """
-        attended = tokens * (before + tokens)
-        return 2 * self.multiplied * tokens + 4 * self.layers * self.heads * self.head_dim * attended
+        return 4 * self.layers * self.heads * self.head_dim * tokens * (before + tokens)
+
+    def forward_operations(self, tokens: float, before: float = 0.0) -> float:
+        """All of them."""
+        return self.product_operations(tokens) + self.attention_operations(tokens, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +117,30 @@ class Side:
         """Of one dialogue: every token once, each attending to those before it."""
         return self.shape.forward_operations(1, (self.length - 1) / 2) * self.length
 
-    @property
-    def training_operations(self) -> float:
-        """Of one dialogue's optimiser step: a forward pass, and a backward pass of twice its cost."""
-        return 3 * self.shape.forward_operations(self.length)
+    def training_operations(self, *, lora_rank: int | None = None, checkpointing: bool = False) -> float:
+        """Of one dialogue's optimiser step: a forward pass, and a backward pass of twice its cost.
+
+        Frozen weights below an adapter have no gradient of their own, but for the output layer, in which the token to leave
+        with is trained. With `checkpointing` there is another forward pass.
+        """
+        shape, tokens = self.shape, self.length
+        again = shape.forward_operations(tokens) if checkpointing else 0.0
+        attention = 3 * shape.attention_operations(tokens)
+        if lora_rank is None:
+            return 3 * shape.product_operations(tokens) + attention + again
+        adapted = 6 * lora_rank * shape.adapted + 2 * shape.hidden * shape.vocabulary
+        return 2 * shape.product_operations(tokens) + adapted * tokens + attention + again
+
+    def activation_bytes(self, *, checkpointing: bool = False) -> float:
+        """Kept for the backward pass of one dialogue, its logits included.
+
+        With `checkpointing`: one layer's activations, and what each layer begins with.
+        """
+        shape = self.shape
+        kept = shape.kept_bytes
+        if checkpointing:
+            kept = kept // shape.layers + shape.layers * shape.hidden * _FP32
+        return float(self.length * (kept + shape.vocabulary * _LOGIT_BYTES))
 
     @property
     def cache_bytes(self) -> int:
@@ -155,8 +185,7 @@ class Estimate:
         training_hours: of the device, to train the agent once on each.
         training_bytes: of the agent in training, without activations: all weights trained, or an adapter's alone; and the copy
             in bf16 that samples.
-        activation_bytes: kept for the backward pass of one dialogue, its logits included; with `checkpointing`, one layer's
-            and what each begins with.
+        activation_bytes: see `Side.activation_bytes`.
     """
 
     dialogues: int
@@ -195,7 +224,8 @@ def cost_of(
     """
     operations, bandwidth = device.operations * compute_share, device.bandwidth * bandwidth_share
     weights = agent.shape.weight_bytes + user.shape.weight_bytes
-    per_dialogue = agent.cache_bytes + user.cache_bytes
+    # Finished rows are dropped from a copy, so that for a while the speaking side's caches are there twice.
+    per_dialogue = agent.cache_bytes + user.cache_bytes + max(agent.cache_bytes, user.cache_bytes)
     at_once = min(dialogues, math.floor((0.9 * device.memory - weights) / per_dialogue))
     if at_once < 1:
         raise ModelError(
@@ -212,18 +242,16 @@ def cost_of(
         reading = at_once * side.read * side.shape.forward_operations(1, side.length / 2) / operations
         seconds += writing + reading
     sampling = seconds * dialogues / at_once
-    passes = 4 / 3 if checkpointing else 1.0
-    training = dialogues * passes * agent.training_operations / operations
+    step = agent.training_operations(lora_rank=lora_rank, checkpointing=checkpointing)
+    training = dialogues * step / operations
     shape = agent.shape
     if lora_rank is None:
         held = shape.parameters * _TRAINED_BYTES
     else:
         held = shape.parameters * (_BF16 if frozen_bf16 else _FP32) + lora_rank * shape.adapted * _TRAINED_BYTES
     held += shape.weight_bytes
-    layer = _LAYER_BYTES * agent.length * shape.hidden
-    kept = layer + shape.layers * agent.length * shape.hidden * _BF16 if checkpointing else shape.layers * layer
-    logits = agent.length * shape.vocabulary * (_BF16 + _FP32)
-    return Estimate(dialogues, at_once, sampling / 3600, training / 3600, float(held), float(kept + logits))
+    kept = agent.activation_bytes(checkpointing=checkpointing)
+    return Estimate(dialogues, at_once, sampling / 3600, training / 3600, float(held), kept)
 
 
 def shape_of(name_or_folder: str | Path, *, revision: str | None = None) -> Shape:
@@ -235,7 +263,7 @@ def shape_of(name_or_folder: str | Path, *, revision: str | None = None) -> Shap
     try:
         config = AutoConfig.from_pretrained(str(name_or_folder), revision=revision or "main")
         return shape_from(config.get_text_config())
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(
             f"has no configuration of a causal language model: {error}",
             where=str(name_or_folder),
@@ -244,21 +272,52 @@ def shape_of(name_or_folder: str | Path, *, revision: str | None = None) -> Shap
 
 
 def shape_from(config: PreTrainedConfig) -> Shape:
-    """The shape of any architecture that transformers has: its modules are made without memory, and counted."""
+    """The shape of a model: its modules are made without memory, and counted.
+
+    Raises:
+        ModelError: if much of it is neither a linear layer nor an embedding (a mixture of experts), or it has no attention.
+    """
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
+    known = [*linear, *(module for module in model.modules() if isinstance(module, torch.nn.Embedding))]
+    parameters = sum(p.numel() for p in model.parameters())
+    counted = {id(p): p.numel() for module in known for p in module.parameters()}
+    if sum(counted.values()) < 0.95 * parameters:
+        raise ModelError(
+            f"has {1 - sum(counted.values()) / parameters:.0%} of its parameters in other than linear layers and embeddings",
+            where=str(config.name_or_path or config.model_type),
+            fix="no formula for mixtures of experts is there yet",
+        )
     output = model.get_output_embeddings()
     inside = [module for module in linear if module is not output]
-    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return Shape(
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=parameters,
         multiplied=sum(module.weight.numel() for module in linear),
         layers=config.num_hidden_layers,
         heads=config.num_attention_heads,
-        kv_heads=config.num_key_value_heads,
-        head_dim=head_dim,
+        kv_heads=kv_heads(config),
+        head_dim=head_size(config),
         hidden=config.hidden_size,
         vocabulary=config.vocab_size,
         adapted=sum(module.in_features + module.out_features for module in inside),
+        kept_bytes=_kept_bytes(model, config, inside),
     )
+
+
+def _kept_bytes(model: PreTrainedModel, config: PreTrainedConfig, linear: list[torch.nn.Linear]) -> int:
+    """Of one token in all layers: inputs of the products in bf16, what normalisation multiplies in fp32, the three factors of
+    gated layers, and queries, keys, values and output of the attention."""
+    heads, size = config.num_attention_heads, head_size(config)
+    inputs = sum(_BF16 * module.in_features for module in linear)
+    normalised: int = 0
+    for name, module in model.named_modules():
+        if type(module).__name__.endswith("Norm") and ".layers." in name:
+            width = module.weight.numel()
+            if width == size:  # of each head
+                width *= heads if name.endswith("q_norm") else kv_heads(config)
+            normalised += 2 * _FP32 * width
+    gated: int = 3 * _BF16 * (getattr(config, "intermediate_size", None) or 4 * config.hidden_size)
+    attention: int = 2 * _BF16 * size * (heads + kv_heads(config))
+    layers: int = config.num_hidden_layers
+    return inputs + normalised + layers * (gated + attention)

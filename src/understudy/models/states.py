@@ -52,12 +52,17 @@ def message_states(chat_model: ChatModel, side: Role, said: Sequence[Said]) -> N
 @torch.no_grad()
 def _states(chat_model: ChatModel, rows: Sequence[Sequence[int]]) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """Each row's place and its states [T, hidden], in some order."""
-    device = default_device()
-    model = chat_model.model.to(device).eval()
+    model, device = chat_model.model.eval(), default_device()
+    stood_on = model.device
     examples = [Example(ids, [False] * len(ids)) for ids in rows]
     pad = chat_model.tokenizer.pad_token_id or 0
-    for batch in batches_by_length(examples, _BATCH_TOKENS, pad, device):
-        with training_autocast():
-            states = model(input_ids=batch.ids, use_cache=False, output_hidden_states=True).hidden_states[-1]
-        for row, i in enumerate(batch.indices):
-            yield i, states[row, : len(rows[i])].double().cpu().numpy()
+    try:
+        model.to(device)
+        for batch in batches_by_length(examples, _BATCH_TOKENS, pad, device):
+            with training_autocast():
+                # Without the output layer: its logits would take more than all else.
+                states = model.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state
+            for row, i in enumerate(batch.indices):
+                yield i, states[row, : len(rows[i])].double().cpu().numpy()
+    finally:
+        model.to(stood_on)  # a sampler's copy may need the room

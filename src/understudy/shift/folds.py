@@ -13,14 +13,16 @@ from understudy.types import Dialogue
 Ints = NDArray[np.int64]
 
 
-def task_clusters(dialogues: Sequence[Dialogue], limit: int) -> Ints:
-    """[N] cluster of each dialogue: those about one task are dependent (paired appointments, groups of rollouts).
+def dialogue_clusters(dialogues: Sequence[Dialogue], limit: int) -> Ints:
+    """[N] cluster of each dialogue: those about one task are dependent (paired appointments, groups of rollouts), and so are
+    those of one person.
 
     Args:
-        limit: largest cluster; a task id that more dialogues share (logs without ids) is taken to say nothing.
+        limit: largest cluster; a task id or a person that more dialogues share (logs without either) is taken to say nothing.
     """
     links = _Links(len(dialogues), limit)
     links.tie((d.task.family, d.task.id) for d in dialogues)
+    links.tie(d.person for d in dialogues)
     return links.components()
 
 

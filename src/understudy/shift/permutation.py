@@ -25,21 +25,23 @@ def permutation_p_value(
     It has a closed form, so that every relabelling is fitted anew: the p-value is exact (Phipson and Smyth 2010, arXiv
     1603.05766), which one of fixed classifiers would not be.
 
-    Labels are exchanged where nothing but chance assigned them: within a cluster that holds both samples all at once, as
-    many rows of each as the rarer has; within a fold among clusters that hold one sample, of which one row each is taken.
+    Labels are exchanged where nothing but chance assigned them: within a cluster that holds both samples all at once, in each
+    fold as many rows of each as the rarer has there; within a fold among clusters that hold one sample, of which one row each
+    is taken.
 
     Args:
         matrix: [N, F] features, dense or sparse.
         label: [N] true for the positive sample.
-        fold: [N]; a cluster lies in one fold.
-        cluster: [N] rows with the same number are dependent.
+        fold: [N].
+        cluster: [N] rows with the same number are dependent, whatever folds they lie in.
         seed: of the rows taken and of the relabellings.
 
     Returns:
         None if nothing can be exchanged: no fold has clusters of both samples.
     """
     rng = np.random.default_rng([seed, 2])
-    paired, single = _exchangeable(label, cluster, rng)
+    paired, single = _exchangeable(label, fold, cluster, rng)
+    flips = rng.random((draws, int(cluster.max()) + 1)) < 0.5
     rows = np.concatenate([paired, single])
     whole: Any = 0.0
     within = np.zeros(draws + 1)
@@ -50,7 +52,9 @@ def permutation_p_value(
         if label[here].all() or not label[here].any():
             continue
         exchanged = True
-        positive = _relabelled(label, cluster, in_pairs, alone, draws, rng)
+        shuffled = rng.permuted(np.tile(label[alone], (draws, 1)), axis=1)
+        drawn = np.concatenate([label[in_pairs] ^ flips[:, cluster[in_pairs]], shuffled], axis=1)
+        positive = np.concatenate([label[here][None, :], drawn])  # as observed first; equally many in all
         counts = label[here].sum()
         # Differences of means: what is common to all rows drops out of every relabelling.
         weights = np.where(positive, 1 / counts, -1 / (len(here) - counts))
@@ -65,30 +69,21 @@ def permutation_p_value(
     return (1 + int(at_least.sum())) / (draws + 1)
 
 
-def _exchangeable(label: Bools, cluster: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Rows of clusters with both samples, as many of each; and one row of each cluster that has one sample."""
+def _exchangeable(label: Bools, fold: Ints, cluster: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Rows of clusters with both samples, in each fold as many of each; and one row of each cluster that has one sample."""
     paired: list[int] = []
     single: list[int] = []
     order = rng.permutation(len(label))
     order = order[np.argsort(cluster[order], kind="stable")]
     for rows in np.split(order, np.flatnonzero(np.diff(cluster[order])) + 1):
-        ours, theirs = rows[label[rows]], rows[~label[rows]]
-        few = min(len(ours), len(theirs))
-        if few:
-            paired += [*ours[:few].tolist(), *theirs[:few].tolist()]
-        else:
+        if label[rows].all() or not label[rows].any():
             single.append(int(rows[0]))
+            continue
+        for k in np.unique(fold[rows]):
+            ours, theirs = (rows[(fold[rows] == k) & (label[rows] == which)] for which in (True, False))
+            few = min(len(ours), len(theirs))
+            paired += [*ours[:few].tolist(), *theirs[:few].tolist()]
     return np.array(paired, dtype=np.int64), np.array(single, dtype=np.int64)
-
-
-def _relabelled(label: Bools, cluster: Ints, paired: Ints, single: Ints, draws: int, rng: np.random.Generator) -> Bools:
-    """[1 + draws, paired and single rows] whether each is of the positive sample, as observed first; equally many in all."""
-    names, index = np.unique(cluster[paired], return_inverse=True)
-    flips = (rng.random((draws, len(names))) < 0.5)[:, index]
-    shuffled = rng.permuted(np.tile(label[single], (draws, 1)), axis=1)
-    drawn = np.concatenate([label[paired] ^ flips, shuffled], axis=1)
-    found: Bools = np.concatenate([label[np.concatenate([paired, single])][None, :], drawn])
-    return found
 
 
 def _product(weights: Floats, rows: Any) -> Floats:

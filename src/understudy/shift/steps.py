@@ -163,7 +163,7 @@ def _matrix(
 
 
 def _scaled(states: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Columns with a mean of 0 and a variance of 1 / F, so that a row is about as long as one of a few words' counts."""
+    """Columns with a mean of 0 and one variance, such that a row is about as long as one of a few words' counts."""
     spread = states.std(0) + 1e-9
     scaled: NDArray[np.float64] = (states - states.mean(0)) / spread / np.sqrt(states.shape[1] / _ROW_LENGTH**2)
     return scaled

@@ -13,7 +13,7 @@ from understudy.errors import UnderstudyError
 from understudy.shift.auc import cross_fitted_auc, total_variation_bound
 from understudy.shift.contexts import Context, contexts_at_turn, last_common_turn
 from understudy.shift.features import ContextFeatures
-from understudy.shift.folds import deal_folds, fold_groups, task_clusters
+from understudy.shift.folds import deal_folds, dialogue_clusters, fold_groups
 from understudy.shift.permutation import permutation_p_value
 from understudy.types import Dialogue
 
@@ -120,7 +120,7 @@ def null_curve(
         UnderstudyError: as `two_sample_auc`.
     """
     rng = np.random.default_rng([seed, 1])
-    clusters = task_clusters(a, max(1, len(a) // 10))
+    clusters = dialogue_clusters(a, max(1, len(a) // 10))
     names, index, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
     order = rng.permutation(len(names))
     first = np.zeros(len(names), dtype=bool)
@@ -177,7 +177,7 @@ def _contexts(a: Sequence[Dialogue], b: Sequence[Dialogue], turn: int) -> list[C
 
 def _clusters(a: Sequence[Dialogue], b: Sequence[Dialogue], folds: int) -> NDArray[np.int64]:
     require_enough(len(a), len(b), folds)
-    return task_clusters([*a, *b], _largest_group(len(a), len(b), folds))
+    return dialogue_clusters([*a, *b], _largest_group(len(a), len(b), folds))
 
 
 def require_enough(a: int, b: int, folds: int) -> None:

@@ -2,7 +2,8 @@
 
 It is no benchmark of conversation, but where the theory can be held against trained models (Theorem 3.1 of arXiv
 2605.26403, with rewards per turn): whoever takes the last count over, as a small model does, is wrong from its first error
-on. `Ledger2` to `Ledger16` differ in the number of turns alone; named as `understudy.tasks.ledger:Ledger8`.
+on, until another one happens to cancel it. `Ledger2` to `Ledger16` differ in the number of turns alone; named as
+`understudy.tasks.ledger:Ledger8`.
 """
 
 from __future__ import annotations
@@ -205,7 +206,8 @@ class Ledger:
         before = heard[-2] if len(heard) > 1 else None
         short = read_change(messages[-1].text, None) is None and before is not None
         if rng.random() < (_SLIP_OF_SHORT if short else _SLIP):
-            change = CHANGES[int(rng.integers(len(CHANGES)))]
+            others = [other for other in CHANGES if other != change]
+            change = others[int(rng.integers(len(others)))]
         count = min(HIGHEST, max(LOWEST, (last or 0) + change))
         return Message("agent", f"{FORCED} {count}")
 

@@ -23,7 +23,6 @@ def turn_advantages(
     *,
     credit: Credit = "equalised",
     discount: float = 1.0,
-    reward_max: float = 1.0,
 ) -> tuple[list[Floats], Bools]:
     """GRPO's group-relative advantage, (score - group mean) / group standard deviation, for each message of the agent.
 
@@ -37,10 +36,12 @@ def turn_advantages(
       dialogues of the group that have a message at this turn (a baseline per turn; Sutton and Barto, section 13.4); divided by
       the standard deviation over the whole group, as late turns have few dialogues. What a message cannot have caused
       does not count for it.
-    * `exponential`: as `equalised`, times .5 to 1 by the message's own reward r in [0, `reward_max`]: `.5 + .5 (1 - e^(-k x)) /
-      (1 - e^(-k))` with x = r / `reward_max` and k = 2, so that any reward counts for much.
+    * `exponential`: as `equalised`, weighed by the message's own reward r: `.5 + .5 (1 - e^(-k x)) / (1 - e^(-k))` with k = 2
+      and x = r over the largest reward of a message in `rewards`, so that any reward counts for much; the weights of a dialogue
+      are scaled to a mean of 1. In a dialogue below the group's mean, messages that earned are pushed down harder than those
+      that did not: it says which messages matter, not which were right.
 
-    `equalised` and `exponential` are those of UserRL (Qian et al. 2025, arXiv 2509.19736), which discounts by .8.
+    The names are UserRL's (Qian et al. 2025, arXiv 2509.19736), which discounts by .8.
 
     Args:
         rewards: for each dialogue, the finite rewards of the agent's messages, in order; at least one.
@@ -53,6 +54,7 @@ def turn_advantages(
     returns = [_returns(np.asarray(r, dtype=float), discount) for r in rewards]
     advantages = [np.zeros(len(r)) for r in returns]
     kept = np.zeros(len(rewards), dtype=bool)
+    largest = max((r for of_one in rewards for r in of_one), default=0.0)
     for group in dict.fromkeys(groups):
         inside = [i for i, g in enumerate(groups) if g == group]
         if credit == "reward-to-go":
@@ -65,8 +67,10 @@ def turn_advantages(
         if spread <= _NO_SPREAD:
             continue
         for i, a in zip(inside, above, strict=True):
-            weight = exponential_map(np.asarray(rewards[i]) / reward_max) if credit == "exponential" else 1.0
-            advantages[i] = a / spread * weight
+            advantages[i] = a / spread
+            if credit == "exponential" and largest > 0:
+                weights = exponential_map(np.clip(np.asarray(rewards[i]) / largest, 0, 1))
+                advantages[i] *= weights / weights.mean()
             kept[i] = True
     return advantages, kept
 

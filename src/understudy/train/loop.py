@@ -66,7 +66,7 @@ def train(
         collected = source.collect(speaker, step, groups, config.group_size)
         sampled = time.monotonic()
         with gradient_checkpointing(model, enabled=config.gradient_checkpointing):
-            learned = _update(policy, optimizer, collected.rollouts, config, step, reference, source.reward_max)
+            learned = _update(policy, optimizer, collected.rollouts, config, step, reference)
         figures = step_figures(collected) | learned
         budget.add(collected.rollouts)
         figures |= {
@@ -96,7 +96,6 @@ def _update(
     config: RLConfig,
     step: int,
     reference: list[torch.Tensor] | None,
-    reward_max: float,
 ) -> dict[str, float]:
     """One optimiser step on one step's rollouts; gives its figures."""
     determined = [r for r in rollouts if r.reward is not None]
@@ -105,7 +104,6 @@ def _update(
         [r.group for r in determined],
         credit=config.credit,
         discount=config.discount,
-        reward_max=reward_max,
     )
     chosen = [i for i in range(len(determined)) if kept[i]]
     figures: dict[str, float] = {

@@ -55,13 +55,9 @@ class RolloutSource(Protocol):
 
     Attributes:
         messages_per_rollout: expected agent messages of a rollout, for the size of the first step.
-        reward_max: of the family: the largest reward of a dialogue.
     """
 
     messages_per_rollout: float
-
-    @property
-    def reward_max(self) -> float: ...
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected: ...
 
@@ -88,10 +84,6 @@ class ConversationRollouts:
         held_out: bool | None = None,
     ) -> None:
         self.family, self.user, self.seed, self.width, self.held_out = family, user, seed, width, held_out
-
-    @property
-    def reward_max(self) -> float:
-        return self.family.reward_max
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
         appointments = []
@@ -145,10 +137,6 @@ class LoggedRollouts:
                 where="static arm",
                 fix="leave `static` out of arms, or give logs with final acts (see TaskFamily.final_act)",
             )
-
-    @property
-    def reward_max(self) -> float:
-        return self.family.reward_max
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
         rng = stream(self.seed, "context", str(step))
