@@ -22,6 +22,7 @@ from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker
 from understudy.models.start import start_model
 from understudy.models.tiny import END_OF_DIALOGUE
+from understudy.pipeline.plan import check_comparison
 from understudy.speaker import Request
 from understudy.types import Dialogue, Message
 
@@ -141,9 +142,11 @@ def test_rates_of_models_from_scratch_are_refused_for_pretrained_ones() -> None:
         load_config(overrides=["model.base=some/model", "unseen_user_model.base=a/c", "sft.learning_rate=1e-5"])
     with pytest.raises(ConfigError, match="base is not"):
         load_config(overrides=["user_model.revision=abc"])
+    mixed = load_config(overrides=["model.base=a/b", "user_model.base=a/b"], preset="pretrained")
     with pytest.raises(ConfigError, match="would stay untrained"):
-        load_config(overrides=["model.base=a/b", "user_model.base=a/b"], preset="pretrained")
+        check_comparison(mixed)
     config = load_config(
         overrides=["model.base=a/b", "user_model.base=a/b", "unseen_user_model.base=a/c"], preset="pretrained"
     )
+    check_comparison(config)
     assert config.model.base == "a/b"
