@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -12,16 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from understudy.config import CompareConfig, LogsConfig, RLConfig, SamplingConfig
+from understudy.config import CompareConfig, LogsConfig, RLConfig, SamplingConfig, config_from
 from understudy.converse import Appointment, Conversations, converse
-from understudy.logs.read import read_dialogues
+from understudy.errors import ConfigError, LogError
+from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import Cell
 from understudy.pipeline.fitting import make_logs
-from understudy.pipeline.plan import plan
-from understudy.runs import stream
-from understudy.scheduler import StageContext
+from understudy.pipeline.known_logs import known_logs
+from understudy.pipeline.plan import check_comparison, plan
+from understudy.report import build_report
+from understudy.runs import RunFolder, stream
+from understudy.scheduler import StageContext, run_stages
 from understudy.scheduler.stage import ordered
 from understudy.speaker import Speaker
 from understudy.tasks import is_known, load_family
@@ -67,6 +71,41 @@ def test_training_with_ones_own_user(tiny_model: ChatModel, tmp_path: Path, caps
     assert said[-2:] == said[2:4], "the same rewards again"
     assert sum(int(word) for word in said[-1].split() if word.isdigit()) == 10
     assert load_chat_model(tmp_path / "out" / "model").parameters == tiny_model.parameters
+
+
+@pytest.mark.slow
+def test_a_comparison_on_ones_own_logs(meeting: Any, tmp_path: Path) -> None:
+    """From a folder of people's dialogues to a report in which a referee judges; no stand-in, so no prompted user."""
+    write_dialogues(tmp_path / "logs.jsonl", known_logs(meeting, 300, 100, seed=0))
+    config = config_from(
+        {
+            "families": ["examples.own_corpus:LoggedMeeting"], "data": str(tmp_path), "seeds": [0],
+            "arms": ["base", "static", "calibrated", "oracle"],
+            "rl": {"steps": 1, "messages_per_step": 32, "min_groups": 2},
+            "sft": {"steps": 3, "copying_steps": 2}, "residual": {"candidates": 1},
+            "referee": {"candidates": 1, "members": 1},
+            **{key: {"hidden": 32, "layers": 1, "heads": 4, "kv_heads": 2, "intermediate": 88, "vocabulary": 320}
+               for key in ("model", "user_model", "unseen_user_model", "referee_model")},
+            "judge": {"dialogues": 16, "tuning_dialogues": 10, "shift_dialogues": 16, "shift_min_alive": 10},
+            "sampling": {"max_message_tokens": 12},
+        }
+    )  # fmt: skip
+    check_comparison(config)
+    run = RunFolder.create(tmp_path / "run", config, resume=False)
+    run_stages(run, plan(config), jobs=1)
+    page = build_report(run.path, tmp_path / "report.html").read_text()
+    assert "referee (models of people)" in page
+    cell = run.path / "stages" / "examples.own_corpus.LoggedMeeting" / "seed0"
+    judged = json.loads((cell / "judge-calibrated" / "result.json").read_text())
+    assert set(judged["agent_x_user"]) == {"referee (models of people)", "aligned user", "unseen aligned user"}
+    # Agents are judged on tasks of people whom no model was fitted on.
+    parts = {name: read_dialogues(cell / "logs" / f"{name}.jsonl") for name in ("align", "agent", "referee", "heldout")}
+    people = [{d.person for d in dialogues} for dialogues in parts.values()]
+    assert sum(map(len, people)) == len(set().union(*people))
+    with pytest.raises(ConfigError, match="interactive arm needs a prompted user"):
+        check_comparison(config.model_copy(update={"arms": ("base", "interactive")}))
+    with pytest.raises(LogError, match=r"docs/logs\.md"):
+        load_family("examples.own_corpus:LoggedMeeting", tmp_path / "none")
 
 
 def test_people_of_ones_own_task(meeting: Any) -> None:

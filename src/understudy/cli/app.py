@@ -96,7 +96,9 @@ def compare(
         typer.Option(help="Task family (repeatable): elicit, edit, haggle, negotiate. Default: the config's."),
     ] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Seed (repeatable). Default: the config's.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of the Deal or No Deal corpus, for `negotiate`.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of people's dialogues: Deal or No Deal for `negotiate`.")
+    ] = None,
     severity: Annotated[
         bool,
         typer.Option("--severity", help="Also grade the prompted stand-in's failings: 0, 0.25, 0.5, 0.75 (and 1)."),

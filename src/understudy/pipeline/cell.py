@@ -12,13 +12,12 @@ from understudy.runs import stream_seed
 from understudy.scheduler import StageContext
 from understudy.speaker import Speaker
 from understudy.tasks import is_known, load_family
-from understudy.tasks.base import KnownUserFamily, TaskFamily
-from understudy.tasks.negotiate import Negotiate, renamed
+from understudy.tasks.base import CorpusFamily, HasVariants, KnownUserFamily, TaskFamily
 from understudy.types import Dialogue, Role
 from understudy.users.answers import ANSWERS, AnswerStore
 from understudy.users.endpoint import EndpointSpeaker
 from understudy.users.ensemble import EnsembleSpeaker
-from understudy.users.population import PopulationSpeaker, PromptedSpeaker
+from understudy.users.population import PopulationSpeaker, PromptedFamily, PromptedSpeaker
 
 if TYPE_CHECKING:  # they import torch, which the process that only hands out stages need not load
     from understudy.models.chat_model import ChatModel
@@ -76,8 +75,11 @@ class Cell:
 
     def judging_family(self) -> TaskFamily:
         """Draws the tasks that agents are judged on; for a corpus, those of its validation part."""
-        family = self.training_family()
-        return family.for_judging() if isinstance(family, Negotiate) else family
+        return self.training_family() if self.known else self.corpus_family().for_judging()
+
+    def corpus_family(self) -> CorpusFamily:
+        """The family of a cell whose users are people."""
+        return cast(CorpusFamily, self.training_family())
 
     def goals(self, *, held_out: bool) -> bool | None:
         """Which goals to draw (see `draw_task`); a corpus keeps its parts apart by itself."""
@@ -90,6 +92,12 @@ class Cell:
             return f"prompted LLM ({model})" if model else f"prompted stand-in (severity {severity:g})"
         return _WORDS.get(label, f"aligned user ({label})")
 
+    @property
+    def simulators(self) -> tuple[str, ...]:
+        """The users that stand in for people, by label; a prompted one where there is an LLM or the family has a stand-in."""
+        prompted = self.config.prompted.model is not None or hasattr(self.training_family(), "prompted_reply")
+        return (ALIGNED, UNSEEN, PROMPTED) if prompted else (ALIGNED, UNSEEN)
+
     def has_likelihood(self, label: str, context: StageContext) -> bool:
         """Whether it is known how likely this user says what was said."""
         if label == PROMPTED:
@@ -97,8 +105,12 @@ class Cell:
         return not self.has_energy(label, context)
 
     def enlarged(self, dialogues: list[Dialogue]) -> list[Dialogue]:
-        """Dialogues to fit a model on, with what is known to change nothing changed: for a corpus, the items' names."""
-        return dialogues if self.known else [*dialogues, *(other for d in dialogues for other in renamed(d))]
+        """Dialogues to fit a model on; of a corpus, with those in which what is known to change nothing is changed."""
+        family = self.training_family()
+        if self.known or not hasattr(family, "variants"):
+            return dialogues
+        variants = cast(HasVariants, family).variants
+        return [*dialogues, *(other for dialogue in dialogues for other in variants(dialogue))]
 
     def held_out_people(self, context: StageContext) -> list[Dialogue]:
         """The logged dialogues that no model is fitted on."""
@@ -129,7 +141,7 @@ class Cell:
         if self.known:
             family = self._known_family()
             return PromptedSpeaker(family, severity, PopulationSpeaker(family) if severity < 1 else None)
-        return PromptedSpeaker(cast(Negotiate, self.training_family()), severity)
+        return PromptedSpeaker(cast(PromptedFamily, self.training_family()), severity)
 
     def user_models(self, label: str, context: StageContext) -> list[Path] | None:
         """Folders of the models that play this user, several for an ensemble; None for a programme."""

@@ -16,7 +16,6 @@ from understudy.pipeline.cell import Cell, copying_stage
 from understudy.pipeline.known_logs import known_family, known_logs
 from understudy.runs import write_json
 from understudy.scheduler import StageContext
-from understudy.tasks.negotiate import load_corpus
 from understudy.types import Dialogue
 
 
@@ -55,8 +54,7 @@ def _known_logs(context: StageContext, cell: Cell) -> dict[str, list[Dialogue]]:
 
 
 def _corpus(cell: Cell) -> dict[str, list[Dialogue]]:
-    assert cell.config.data is not None  # checked by the config
-    training, validation = load_corpus(cell.config.data, cell.seed_of("sides"))
+    training, validation = cell.corpus_family().corpus(cell.seed_of("sides"))
     shares = {"align": 0.4, "agent": 0.25, "referee": 0.35}
     return {**split_by_person(training, shares, cell.seed_of("split")), "heldout": validation}
 

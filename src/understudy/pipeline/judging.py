@@ -12,7 +12,7 @@ import numpy as np
 from understudy.evaluate.judge import appointments, hold, score, tune_temperature
 from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.models.load import load_chat_model
-from understudy.pipeline.cell import ALIGNED, LOG_ARMS, POPULATION, PROMPTED, UNSEEN, Cell
+from understudy.pipeline.cell import ALIGNED, LOG_ARMS, POPULATION, PROMPTED, Cell
 from understudy.pipeline.language import agent_language
 from understudy.results import (
     ArmResult,
@@ -89,7 +89,7 @@ def judge_arm(
     table = {cell.words(cell.people): decoding["tuned"]}
     if log_size is None and severity == 1.0:
         others = meetings[: judge.tuning_dialogues]
-        for label in (ALIGNED, UNSEEN, PROMPTED):
+        for label in cell.simulators:
             held = hold(judging, agent, cell.user(label, context), others, tuned, width=width)
             if label == ALIGNED:
                 write_dialogues(context.output / f"{ALIGNED}.jsonl", held.dialogues)

@@ -9,8 +9,7 @@ from understudy.pipeline.cell import REFEREE, Cell
 from understudy.realism.perplexity import heard_perplexity, held_out_perplexity
 from understudy.results import Figure, Language, Score
 from understudy.scheduler import StageContext
-from understudy.tasks.negotiate import is_talk
-from understudy.types import Dialogue
+from understudy.types import Dialogue, Message
 
 
 def agent_language(
@@ -41,7 +40,12 @@ def people_heard(context: StageContext, cell: Cell) -> Figure | None:
 def _heard(context: StageContext, cell: Cell, dialogues: Sequence[Dialogue]) -> Figure | None:
     referee = cell.load_user(REFEREE, context)
     assert referee is not None  # it is a model wherever there is one
-    found = heard_perplexity(referee, "user", dialogues, seed=cell.seed_of("language"), include=is_talk)
+    found = heard_perplexity(referee, "user", dialogues, seed=cell.seed_of("language"), include=_said_aloud)
     if found is None:  # an agent may select without a word
         return None
     return Figure(mean=found.mean, low=found.low, high=found.high)
+
+
+def _said_aloud(message: Message) -> bool:
+    """Whether the other side was given the words; what is chosen in private is no language."""
+    return message.public is None

@@ -16,8 +16,6 @@ from understudy.pipeline.cell import (
     ALIGNED,
     ALIGNED_BY_SFT,
     LOG_ARMS,
-    PROMPTED,
-    UNSEEN,
     Cell,
 )
 from understudy.pipeline.judging import read_tuned
@@ -74,7 +72,7 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
         family, judge.tuning_dialogues, cell.seed_of("users"), "users", held_out=cell.goals(held_out=True)
     )
     coherence, style, with_people = {}, {}, []
-    labels = [cell.people, ALIGNED, UNSEEN, PROMPTED]
+    labels = [cell.people, *cell.simulators]
     if cell.has_energy(ALIGNED, context):
         labels.insert(2, ALIGNED_BY_SFT)
     for done, label in enumerate(labels, 1):

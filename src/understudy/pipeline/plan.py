@@ -9,7 +9,7 @@ from understudy.config import CompareConfig, ModelConfig
 from understudy.errors import ConfigError
 from understudy.pipeline.cell import ALIGNED, PROMPTED, REFEREE, REFEREE_LOGS, UNSEEN, Cell, copying_stage
 from understudy.scheduler import Stage
-from understudy.tasks import load_family
+from understudy.tasks import is_known, load_family
 
 # Stage functions live in modules that import torch; they are imported by name inside the worker processes.
 _FITTING, _ALIGNING, _REFEREE, _TRAINING, _JUDGING, _MEASURING = (
@@ -25,13 +25,26 @@ def check_comparison(config: CompareConfig) -> None:
     """What a comparison needs beyond a valid config; every family is made once, before any stage runs.
 
     Raises:
-        ConfigError: if a family is unknown or cannot be made, some models are pretrained and others are not, or the sweep over
-            log sizes asks for more dialogues than the alignment part will hold.
+        ConfigError: if a family is unknown, cannot be made or has neither a population nor a corpus, an arm has no user, some
+            models are pretrained and others are not, or the sweep over log sizes asks for more dialogues than the alignment
+            part will hold.
         LogError: if a family's data folder lacks what it needs.
     """
     _refuse_mixed_starts(config)
     for name in config.families:
-        load_family(name, config.data)
+        family = load_family(name, config.data)
+        if not is_known(name) and not (hasattr(family, "corpus") and hasattr(family, "for_judging")):
+            raise ConfigError(
+                f"{name!r} has neither a population nor a corpus of people's dialogues",
+                where="families",
+                fix="see docs/tasks.md for what a task family of your own needs",
+            )
+        if "interactive" in config.arms and config.prompted.model is None and not hasattr(family, "prompted_reply"):
+            raise ConfigError(
+                f"the interactive arm needs a prompted user, and {name!r} has no stand-in for one",
+                where="arms",
+                fix="leave interactive out, name a prompted LLM (prompted.model), or give the family `prompted_reply`",
+            )
     if "negotiate" in config.families and config.prompted.model is not None and config.prompted.prompt is None:
         raise ConfigError(
             "the package's prompt does not tell an LLM how a negotiation is closed",
@@ -50,7 +63,7 @@ def check_comparison(config: CompareConfig) -> None:
 def _refuse_mixed_starts(config: CompareConfig) -> None:
     """One section fits all models: what suits a pretrained one leaves a new one as it was."""
     others: dict[str, ModelConfig] = {"unseen_user_model": config.unseen_user_model}
-    if "negotiate" in config.families:
+    if not all(map(is_known, config.families)):
         others["referee_model"] = config.referee_model
     for key, model in others.items():
         if (config.model.base or config.user_model.base) and not model.base:

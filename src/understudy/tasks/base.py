@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
 from understudy.tasks.population import Population, ReplyDistribution
-from understudy.types import Message, Outcome, Task
+from understudy.types import Dialogue, Message, Outcome, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,46 @@ class KnownUserFamily(TaskFamily, Protocol):
 
     def script(self, task: Task, messages: Sequence[Message], rng: np.random.Generator) -> Message:
         """The imperfect agent that wrote the logs; it reads `task.agent_prompt` and the messages, never the goal."""
+        ...
+
+
+class Corpus(NamedTuple):
+    """People's dialogues: to fit models on, and to measure them with. No person is in both."""
+
+    train: list[Dialogue]
+    validation: list[Dialogue]
+
+
+class CorpusFamily(TaskFamily, Protocol):
+    """A family whose users are people who cannot be called: their dialogues lie in a folder, and a referee stands for them."""
+
+    @classmethod
+    def from_folder(cls, path: Path) -> Self:
+        """The family with its tasks.
+
+        Raises:
+            LogError: if the folder does not hold what is needed.
+        """
+        ...
+
+    def corpus(self, seed: int) -> Corpus:
+        """The folder's dialogues with their tasks and outcomes.
+
+        Args:
+            seed: of whatever is drawn in reading them.
+        """
+        ...
+
+    def for_judging(self) -> TaskFamily:
+        """The same family with tasks that `sample_task` never draws here."""
+        ...
+
+
+class HasVariants(Protocol):
+    """A corpus family that knows what changes nothing; no family needs to."""
+
+    def variants(self, dialogue: Dialogue) -> list[Dialogue]:
+        """The dialogue in other words that mean as much, for fitting alone."""
         ...
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from understudy.errors import LogError
 from understudy.logs.deal_or_no_deal import Negotiation, Summary, read_negotiations, read_scenarios
+from understudy.tasks.base import Corpus
 from understudy.tasks.negotiate import closing
 from understudy.tasks.negotiate.interface import as_shown
 from understudy.tasks.negotiate.items import Counts, Scenario, make_task, public, selection_text
@@ -20,13 +20,6 @@ NAME = "negotiate"
 MAX_AGENT_TURNS = 10
 TRAIN, VALIDATION, SCENARIOS = "train.txt", "val.txt", "selfplay_scenarios.txt"
 SUBFOLDER = "deal_or_no_deal"
-
-
-class Corpus(NamedTuple):
-    """The dialogues of the corpus' two parts."""
-
-    train: list[Dialogue]
-    validation: list[Dialogue]
 
 
 def load_corpus(path: Path, seed: int) -> Corpus:

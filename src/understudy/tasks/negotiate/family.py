@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from understudy.errors import LogError
-from understudy.tasks.base import Check, FinalAct
+from understudy.tasks.base import Check, Corpus, FinalAct
 from understudy.tasks.negotiate import closing, interface
-from understudy.tasks.negotiate.corpus import MAX_AGENT_TURNS, NAME, load_scenarios
+from understudy.tasks.negotiate.corpus import MAX_AGENT_TURNS, NAME, load_corpus, load_scenarios
 from understudy.tasks.negotiate.items import Scenario, make_task, public, scenario_of
 from understudy.tasks.negotiate.prompted import prompted_user
+from understudy.tasks.negotiate.renaming import renamed
 from understudy.tasks.population import ReplyDistribution
-from understudy.types import Message, Outcome, Role, Task
+from understudy.types import Dialogue, Message, Outcome, Role, Task
 
 
 class Negotiate:
@@ -27,6 +28,7 @@ class Negotiate:
     Args:
         scenarios: what tasks are drawn from, uniformly; either side and either opener is equally likely.
         held_out: scenarios to judge with; none by default.
+        folder: of the corpus; None where its dialogues are not asked for.
 
     Raises:
         LogError: if there is no scenario.
@@ -41,10 +43,12 @@ class Negotiate:
     reward_max = 1.0
     max_agent_turns = MAX_AGENT_TURNS
 
-    def __init__(self, scenarios: Sequence[Scenario], held_out: Sequence[Scenario] = ()) -> None:
+    def __init__(
+        self, scenarios: Sequence[Scenario], held_out: Sequence[Scenario] = (), folder: Path | None = None
+    ) -> None:
         if not scenarios:
             raise LogError("no scenario to draw tasks from", where=NAME, fix="give at least one scenario")
-        self.scenarios, self.held_out = tuple(scenarios), tuple(held_out)
+        self.scenarios, self.held_out, self.folder = tuple(scenarios), tuple(held_out), folder
 
     @classmethod
     def from_folder(cls, path: Path) -> Negotiate:
@@ -53,7 +57,16 @@ class Negotiate:
         Raises:
             LogError: if the folder or a file is missing, or a line does not have the format.
         """
-        return cls(*load_scenarios(path))
+        return cls(*load_scenarios(path), folder=path)
+
+    def corpus(self, seed: int) -> Corpus:
+        """See `understudy.tasks.negotiate.corpus.load_corpus`."""
+        assert self.folder is not None
+        return load_corpus(self.folder, seed)
+
+    def variants(self, dialogue: Dialogue) -> list[Dialogue]:
+        """See `understudy.tasks.negotiate.renaming`."""
+        return renamed(dialogue)
 
     def for_judging(self) -> Negotiate:
         """The same family with tasks drawn from the held-out scenarios.
