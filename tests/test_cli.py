@@ -248,9 +248,8 @@ def test_a_prompted_llm_takes_the_stand_ins_place(tmp_path: Path) -> None:
     assert 0 < spent.answers <= len(made.asked)
 
 
-@pytest.mark.slow
-def test_pretrained_models_of_other_architectures_go_the_same_way(tmp_path: Path) -> None:
-    """An adapter of a random Gemma as the agent and a random Qwen as the user, each in its own format."""
+def random_gemma_and_qwen(folder: Path) -> None:
+    """Folders `gemma` and `qwen`: small random models of these architectures, each with its own chat format."""
     for name, kind, more in (
         ("gemma", Gemma3TextConfig, {"head_dim": 8, "sliding_window": 16}),
         ("qwen", Qwen2Config, {}),
@@ -260,7 +259,39 @@ def test_pretrained_models_of_other_architectures_go_the_same_way(tmp_path: Path
             "vocab_size": len(made), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
             "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 2048, "eos_token_id": 1,
         }  # fmt: skip
-        ChatModel(AutoModelForCausalLM.from_config(kind(**shape, **more)).float(), made).save(tmp_path / name)
+        ChatModel(AutoModelForCausalLM.from_config(kind(**shape, **more)).float(), made).save(folder / name)
+
+
+@pytest.mark.slow
+def test_the_papers_setting_at_a_small_size(tmp_path: Path) -> None:
+    """The recipe as it stands but for its sizes: instruct model, no SFT of the agent, word problems, four arms."""
+    root = Path(__file__).resolve().parents[1]
+    random_gemma_and_qwen(tmp_path)
+    done = understudy(
+        "compare", "--preset", "pretrained", "--config", str(root / "examples/paper/maths.yaml"), "--seed", "0",
+        "--data", str(root / "tests/fixtures/gsm8k"), "--out", "run", "--jobs", "1",
+        *small(
+            "model.base=gemma", "user_model.base=qwen", "unseen_user_model.base=qwen", "prompted.model=null",
+            "prompted.base_url=null", "model.max_length=2000", "user_model.max_length=2000",
+            "unseen_user_model.max_length=2000", "rl.max_groups=2", "sampling.width=32", "sampling.max_message_tokens=24",
+            "sft.steps=1", "logs.dialogues=100", "logs.people=20", "judge.dialogues=10", "judge.shift_dialogues=10",
+        ), cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    cell = tmp_path / "run" / "stages" / "maths" / "seed0"
+    fitted = json.loads((cell / "base" / "history.json").read_text())
+    assert (fitted["epochs"], fitted["dialogues"]) == ([], 0), "the agent is taken as it is"
+    assert json.loads((cell / "user-aligned" / "history.json").read_text())["epochs"]
+    judged = {d.task.goal["answer"] for d in read_dialogues(cell / "judge-calibrated" / "real-T1.jsonl")}
+    kept = (root / "tests/fixtures/gsm8k/test.jsonl").read_text()
+    assert judged
+    assert all(f"#### {answer}" in kept for answer in judged)
+
+
+@pytest.mark.slow
+def test_pretrained_models_of_other_architectures_go_the_same_way(tmp_path: Path) -> None:
+    """An adapter of a random Gemma as the agent and a random Qwen as the user, each in its own format."""
+    random_gemma_and_qwen(tmp_path)
     done = understudy(
         "compare", "--task", "haggle", "--seed", "0", "--out", "run", "--jobs", "1",
         *small(

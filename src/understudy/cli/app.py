@@ -93,11 +93,14 @@ def compare(
     out: Out = Path("runs/compare"),
     task: Annotated[
         list[str] | None,
-        typer.Option(help="Task family (repeatable): elicit, edit, haggle, negotiate. Default: the config's."),
+        typer.Option(help="Task family (repeatable): elicit, edit, haggle, negotiate, maths. Default: the config's."),
     ] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Seed (repeatable). Default: the config's.")] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder of people's dialogues: Deal or No Deal for `negotiate`.")
+        Path | None,
+        typer.Option(
+            help="Folder of people's dialogues or of tasks: Deal or No Deal for `negotiate`, GSM8K for `maths`."
+        ),
     ] = None,
     severity: Annotated[
         bool,

@@ -27,10 +27,13 @@ Dialogues = Annotated[Path, typer.Argument(help="dialogues.jsonl of `logs import
 
 @logs.command()
 def sample(
-    task: Annotated[str, typer.Argument(help="Task family with known users: elicit, edit or haggle.")],
+    task: Annotated[
+        str, typer.Argument(help="Task family with known users: elicit, edit, haggle, or maths with --data.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="JSONL file in the OpenAI `messages` form.")],
     dialogues: Annotated[int, typer.Option(min=1, help="How many dialogues.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of tasks, persons and words.")] = 0,
+    data: Annotated[Path | None, typer.Option(help="Folder that the tasks come from: GSM8K for `maths`.")] = None,
 ) -> None:
     """Dialogues of known users with the imperfect scripted agent, for reading and for trying things out."""
     from understudy.logs.files import refuse_existing
@@ -38,7 +41,7 @@ def sample(
     from understudy.pipeline.known_logs import known_family, known_logs
 
     refuse_existing(out)
-    write_dialogues(out, known_logs(known_family(task), dialogues, max(1, dialogues // 5), seed))
+    write_dialogues(out, known_logs(known_family(task, data), dialogues, max(1, dialogues // 5), seed))
     typer.echo(f"{dialogues} dialogues: {out}")
 
 

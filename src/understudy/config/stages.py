@@ -180,6 +180,18 @@ class CompareConfig(StageConfig):
                 f"rl.engine is trl, which cannot train the adapter of model.lora_rank ({self.model.lora_rank}) here",
                 "leave rl.engine at local, or leave out model.lora_rank",
             )
+        if not self.sft.fit_agent and self.model.base is None:
+            raise broken(
+                "sft.fit_agent",
+                "sft.fit_agent is false, but model.base is not given: an agent from scratch would know nothing",
+                "name a pretrained model with model.base, or leave sft.fit_agent at true",
+            )
+        if not self.sft.fit_agent and "control" in self.arms:
+            raise broken(
+                "arms",
+                "arms holds control, which is the base with more SFT, but sft.fit_agent is false",
+                "leave control out of arms",
+            )
         models = (self.model, self.user_model, self.unseen_user_model, self.referee_model)
         for key, rate, most, concerned in (
             ("sft.learning_rate", self.sft.learning_rate, 5e-4, models),

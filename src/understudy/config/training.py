@@ -36,6 +36,8 @@ class SFTConfig(StageConfig):
     """Epochs without a lower validation loss before training stops, 1 to 1000; the best epoch is kept."""
     gradient_checkpointing: bool = False
     """Whether layers are computed again in the backward pass: less memory, a third more arithmetic (arXiv 1604.06174)."""
+    fit_agent: bool = True
+    """Whether the base agent is fitted on the agent's side of the logs; false takes a pretrained `model.base` as it is."""
 
 
 class ResidualConfig(StageConfig):

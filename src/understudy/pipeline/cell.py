@@ -12,7 +12,7 @@ from understudy.runs import stream_seed
 from understudy.scheduler import StageContext
 from understudy.speaker import Speaker
 from understudy.tasks import is_known, load_family
-from understudy.tasks.base import CorpusFamily, HasVariants, KnownUserFamily, TaskFamily
+from understudy.tasks.base import CorpusFamily, HasVariants, KeepsForJudging, KnownUserFamily, TaskFamily
 from understudy.types import Dialogue, Role
 from understudy.users.answers import ANSWERS, AnswerStore
 from understudy.users.endpoint import EndpointSpeaker
@@ -74,16 +74,17 @@ class Cell:
         return load_family(self.family_name, self.config.data)
 
     def judging_family(self) -> TaskFamily:
-        """Draws the tasks that agents are judged on; for a corpus, those of its validation part."""
-        return self.training_family() if self.known else self.corpus_family().for_judging()
+        """Draws the tasks that agents are judged on; of a folder, those that it keeps for judging."""
+        family = self.training_family()
+        return cast(KeepsForJudging, family).for_judging() if hasattr(family, "for_judging") else family
 
     def corpus_family(self) -> CorpusFamily:
         """The family of a cell whose users are people."""
         return cast(CorpusFamily, self.training_family())
 
     def goals(self, *, held_out: bool) -> bool | None:
-        """Which goals to draw (see `draw_task`); a corpus keeps its parts apart by itself."""
-        return held_out if self.known else None
+        """Which goals to draw (see `draw_task`); a family of a folder keeps its parts apart by itself."""
+        return None if hasattr(self.training_family(), "for_judging") else held_out
 
     def words(self, label: str, severity: float = 1.0) -> str:
         """The user's name as tables and plots show it; a stand-in and a referee are named as what they are."""

@@ -43,7 +43,7 @@ def make_logs(context: StageContext, cell: Cell) -> None:
 def _known_logs(context: StageContext, cell: Cell) -> dict[str, list[Dialogue]]:
     logs = cell.config.logs
     dialogues = known_logs(
-        known_family(cell.family_name),
+        known_family(cell.family_name, cell.config.data),
         logs.dialogues,
         logs.people,
         cell.seed_of("logs"),
@@ -60,21 +60,25 @@ def _corpus(cell: Cell) -> dict[str, list[Dialogue]]:
 
 
 def fit_base(context: StageContext, cell: Cell) -> None:
-    """The agent that every arm starts from, by SFT on its part of the logs: `model/`, `history.json`."""
+    """The agent that every arm starts from, by SFT on its part of the logs or as it comes: `model/`, `history.json`."""
     logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")
     sft, seed = cell.config.sft, cell.seed_of("fit", "base")
     train, validation = validation_split(logs, sft.validation_share, seed)
     train = cell.enlarged(train)
     start = None if cell.config.model.base else context.input(copying_stage(cell.config.model)) / "model"
     chat_model = start_model(texts_of(train, "agent"), cell.config.model, seed % 2**31, start)
-    history = fit(chat_model, "agent", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
+    history = (
+        fit(chat_model, "agent", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
+        if sft.fit_agent
+        else []
+    )
     chat_model.save(context.output / "model")
     write_json(
         context.output / "history.json",
         {
             "epochs": [epoch.record() for epoch in history],
             "parameters": chat_model.parameters,
-            "dialogues": conversations(logs),
+            "dialogues": conversations(logs) if sft.fit_agent else 0,
         },
     )
 

@@ -17,11 +17,12 @@ FAMILIES: dict[str, str] = {
     "edit": "understudy.tasks.edit:Edit",
     "haggle": "understudy.tasks.haggle:Haggle",
     "negotiate": "understudy.tasks.negotiate:Negotiate",
+    "maths": "understudy.tasks.maths:Maths",
 }
 """Name on the command line -> `module:Class`."""
 
 KNOWN_USERS = ("elicit", "edit", "haggle")
-"""Families whose real users are a programme."""
+"""Families whose real users are a programme, and which need no folder."""
 
 # What `TaskFamily` asks for; `sample_task` and the like could be inherited from anywhere, so names are all we check.
 _NEEDED = (
@@ -57,10 +58,12 @@ def is_known(name: str) -> bool:
     Raises:
         ConfigError: as `load_family`, for a class of one's own.
     """
-    if name in FAMILIES or ":" not in name:
-        return name in KNOWN_USERS
-    family = _class(name)
-    return not hasattr(family, "from_folder") and hasattr(_make(name, None), "population")
+    if name not in FAMILIES and ":" not in name:
+        return False
+    family = _class(FAMILIES.get(name, name))
+    return hasattr(family, "population") or (
+        not hasattr(family, "from_folder") and hasattr(_make(name, None), "population")
+    )
 
 
 @lru_cache(maxsize=32)

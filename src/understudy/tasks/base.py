@@ -109,8 +109,8 @@ class Corpus(NamedTuple):
     validation: list[Dialogue]
 
 
-class CorpusFamily(TaskFamily, Protocol):
-    """A family whose users are people who cannot be called: their dialogues lie in a folder, and a referee stands for them."""
+class KeepsForJudging(Protocol):
+    """A family whose tasks come from a folder, which keeps some of them for judging."""
 
     @classmethod
     def from_folder(cls, path: Path) -> Self:
@@ -121,16 +121,20 @@ class CorpusFamily(TaskFamily, Protocol):
         """
         ...
 
+    def for_judging(self) -> TaskFamily:
+        """The same family with tasks that `sample_task` never draws here."""
+        ...
+
+
+class CorpusFamily(TaskFamily, KeepsForJudging, Protocol):
+    """A family whose users are people who cannot be called: their dialogues lie in a folder, and a referee stands for them."""
+
     def corpus(self, seed: int) -> Corpus:
         """The folder's dialogues with their tasks and outcomes.
 
         Args:
             seed: of whatever is drawn in reading them.
         """
-        ...
-
-    def for_judging(self) -> TaskFamily:
-        """The same family with tasks that `sample_task` never draws here."""
         ...
 
 

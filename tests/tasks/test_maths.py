@@ -1,0 +1,135 @@
+"""Word problems told bit by bit: what is read, who tells what when, what is right; on problems written for the purpose."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from understudy.errors import ConfigError, LogError
+from understudy.pipeline.known_logs import known_family, known_logs
+from understudy.tasks import is_known, load_family
+from understudy.tasks.base import Check, FinalAct
+from understudy.tasks.maths import Maths
+from understudy.tasks.maths.family import AGENT_PROMPT, OTHER_NUMBER, final_answer, is_right
+from understudy.tasks.maths.population import LEAVING, NOTHING_MORE, Patience, People
+from understudy.tasks.maths.problems import read_problems, sentences
+from understudy.types import Message, Task
+
+FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "gsm8k"
+GIVEN = ["Ida has 1,200 stamps.", "Each of them costs $2.50.", "She sells half of the stamps to Mr. Holm."]
+ASKED = "How many stamps are left?"
+TASK = Task(
+    "maths",
+    "t",
+    AGENT_PROMPT,
+    f"your problem : {' '.join(GIVEN)} {ASKED}",
+    {"given": GIVEN, "asked": ASKED, "answer": "600"},
+)
+FAMILY = Maths([])
+
+
+def said(*texts: str, end: bool = False) -> tuple[Message, ...]:
+    made = [Message("agent" if i % 2 else "user", text) for i, text in enumerate(texts)]
+    return (*made[:-1], Message(made[-1].role, made[-1].text, end)) if end else tuple(made)
+
+
+def test_a_problem_is_cut_at_its_sentences_and_nowhere_else() -> None:
+    assert sentences(f"{' '.join(GIVEN)}  {ASKED}\n") == [*GIVEN, ASKED]
+
+
+def test_reading_the_folder(tmp_path: Path) -> None:
+    train = read_problems(FIXTURE / "train.jsonl")
+    assert len(train) == 40
+    assert all(len(p.given) == 3 and p.asked.endswith("?") and p.answer.isdigit() for p in train)
+    file = tmp_path / "train.jsonl"
+    with pytest.raises(LogError, match=r"train\.jsonl: cannot be read"):
+        Maths.from_folder(tmp_path)
+    for line, message in (
+        ("{", "is no problem"),
+        ('{"question": "How many?"}', "is no problem"),
+        ('{"question": " ", "answer": "#### 1"}', "empty question"),
+        ('{"question": "A. B?", "answer": "1"}', "no answer after ####"),
+    ):
+        file.write_text(f'\n{{"question": "A is 1. B?", "answer": "#### 1,000"}}\n{line}\n')
+        with pytest.raises(LogError, match=message) as caught:
+            read_problems(file)
+        assert str(caught.value).startswith(f"{file}:3: ")
+    file.write_text(
+        '{"question": "A is 1. B?", "answer": "#### 1,000"}\n{"question": "How many?", "answer": "#### 1"}\n'
+    )
+    (only,) = read_problems(file)
+    assert (only.given, only.asked, only.answer) == (("A is 1.",), "B?", "1000")
+    file.write_text('{"question": "How many?", "answer": "#### 1"}\n')
+    with pytest.raises(LogError, match="no problem of two sentences"):
+        read_problems(file)
+
+
+def test_people_tell_what_is_asked_for_one_sentence_at_a_time() -> None:
+    people = People()
+
+    def told(*texts: str, patience: int = 8) -> set[tuple[str, bool]]:
+        replies = people.reply(TASK, said(*texts), Patience(patience))
+        rng = np.random.default_rng(0)
+        found = Counter(replies.sample(rng) for _ in range(600))
+        for reply, count in found.items():
+            p = replies.probability(reply)
+            assert abs(count / 600 - p) < 4 * (p * (1 - p) / 600) ** 0.5 + 1e-9
+        return {(reply.text, reply.end) for reply in found}
+
+    assert told() == {(ASKED, False), (f"hi , can you help me ? {ASKED}", False)}
+    assert told(ASKED, "how much does each cost ?") == {(f"{b}{GIVEN[1]}", False) for b in ("", "oh , ", "yes : ")}
+    # What was told is not told again; asked for nothing in particular, the first that is left.
+    assert told(ASKED, "how much does each cost ?", GIVEN[1], "go on ?") == {
+        (f"{b}{GIVEN[0]}", False) for b in ("", "oh , ", "yes : ")
+    }
+    everything = (ASKED, "go on ?", GIVEN[0], "go on ?", GIVEN[1], "go on ?", GIVEN[2], "and ?")
+    assert told(*everything) == {(text, False) for text in NOTHING_MORE}
+    # Four messages are borne, and one without a question counts twice.
+    assert told(*everything, NOTHING_MORE[0], "and ?", patience=4) == {(text, True) for text in LEAVING}
+    assert told(ASKED, "hm", GIVEN[0], "hm", GIVEN[1], "hm", patience=4) == {(text, True) for text in LEAVING}
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [("600", True), ("600.0 stamps", True), ("$600", True), ("1200/2", True), ("60", False), ("", False)],
+)
+def test_what_is_right(answer: str, right: bool) -> None:
+    text = f"so it is clear . final answer : {answer}"
+    messages = said(ASKED, text)
+    assert final_answer(text) == answer
+    assert is_right(answer, "600") == right
+    assert FAMILY.ending(TASK, messages) == "final"
+    outcome = FAMILY.outcome(TASK, messages, "final")
+    assert (outcome.reward, outcome.details["told"]) == (float(right), 0)
+    assert FAMILY.final_act(TASK, messages) == FinalAct(1, "final answer :")
+    assert FAMILY.final_act_reward(TASK, messages, 1, f"final answer : {answer}") == float(right)
+
+
+def test_leaving_earns_nothing_and_numbers_of_ones_own_are_contradictions() -> None:
+    messages = said(ASKED, "go on ?", GIVEN[0], "go on ?", "there are 7 of them", "go on ?", LEAVING[0], end=True)
+    assert FAMILY.ending(TASK, messages) == "left"
+    assert FAMILY.outcome(TASK, messages, "left").reward == 0
+    assert FAMILY.coherence(TASK, messages) == [Check(OTHER_NUMBER, False), Check(OTHER_NUMBER, True)]
+    assert [FAMILY.act(TASK, m) for m in messages] == [
+        "asks its question", "asks", "tells [0]", "asks", "talks", "asks", "leaves"
+    ]  # fmt: skip
+
+
+def test_it_is_a_family_of_known_users_that_needs_a_folder() -> None:
+    assert is_known("maths")
+    with pytest.raises(ConfigError, match="needs a folder"):
+        load_family("maths")
+    family = known_family("maths", FIXTURE)
+    logs = known_logs(family, 60, 20, seed=0)
+    assert {d.outcome.ending for d in logs} == {"final", "left"}
+    for dialogue in logs:
+        assert not any(check.violated for check in family.coherence(dialogue.task, dialogue.messages))
+        assert all(np.isfinite(family.population.log_prob_marginal(dialogue.task, dialogue.messages)))
+    training, judging = (
+        {f.sample_task(np.random.default_rng(i), "t").user_prompt for i in range(60)}
+        for f in (load_family("maths", FIXTURE), load_family("maths", FIXTURE).for_judging())  # type: ignore[attr-defined]
+    )
+    assert not training & judging
