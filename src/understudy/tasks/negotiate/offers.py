@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -131,20 +131,23 @@ def on_the_table(said: Iterable[tuple[bool, str]], counts: Counts) -> Counts | N
     Args:
         said: the messages in words, in order, each with whether the first side said it.
     """
+    return [None, *on_the_table_after(said, counts)][-1]
+
+
+def on_the_table_after(said: Iterable[tuple[bool, str]], counts: Counts) -> Iterator[Counts | None]:
+    """`on_the_table` after each of the messages."""
     last: Offer | None = None  # seen from the first side, as is `takes`
     takes: Counts | None = None
     for by_first, text in said:
         found = read_offer(text, counts)
-        if found is None:
-            continue
-        if by_first:
+        if found is not None and by_first:
             last = found.completed(last)
             takes = last.division(counts, takes)
-        else:
+        elif found is not None:
             found = found.completed(last and last.turned())
-            takes = _left(found.division(counts, takes and _left(takes, counts)), counts)
+            takes = left(found.division(counts, takes and left(takes, counts)), counts)
             last = found.turned()
-    return takes
+        yield takes
 
 
 @dataclass(slots=True)
@@ -260,6 +263,7 @@ def _opposite(side: Side) -> Side:
     return "other" if side == "own" else "own"
 
 
-def _left(takes: Counts, counts: Counts) -> Counts:
+def left(takes: Counts, counts: Counts) -> Counts:
+    """What is left for the other side."""
     book, hat, ball = (count - number for number, count in zip(takes, counts, strict=True))
     return book, hat, ball
