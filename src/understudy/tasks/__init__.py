@@ -37,7 +37,7 @@ def load_family(name: str, data: Path | None = None) -> TaskFamily:
     A class is called without arguments; one with a classmethod `from_folder(path)` is made by that from `data`.
 
     Args:
-        data: folder of real dialogues, for families that need one; not looked at by the others.
+        data: folder of dialogues or tasks, for families that need one; not looked at by the others.
 
     Raises:
         ConfigError: if the name is unknown, the class cannot be imported or made, or lacks a part of `TaskFamily`; or
@@ -71,7 +71,7 @@ def _make(name: str, data: Path | None) -> TaskFamily:
     family = _class(FAMILIES.get(name, name))
     from_folder = getattr(family, "from_folder", None)
     if from_folder is not None and data is None:
-        raise ConfigError(f"task family {name!r} needs a folder of real dialogues", fix="give it with --data DIR")
+        raise ConfigError(f"task family {name!r} needs a folder of dialogues or tasks", fix="give it with --data DIR")
     try:
         made = family() if from_folder is None else from_folder(data)
     except TypeError as error:

@@ -38,8 +38,10 @@ def read_problems(path: Path) -> list[Problem]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LogError(f"cannot be read: {error}", where=str(path), fix=_FIX) from error
+    except OSError as error:
+        raise LogError(f"cannot be read: {error.strerror}", where=str(path), fix=_FIX) from error
+    except UnicodeDecodeError as error:
+        raise LogError(f"is no UTF-8: byte {error.start + 1}", where=str(path), fix=_FIX) from error
     found = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
