@@ -94,19 +94,6 @@ def fit(
         One record per epoch run: up to `config.epochs` or `config.steps`, whichever comes first, fewer if the held-out
         NLL stopped falling for `config.patience` epochs.
     """
-    with gradient_checkpointing(chat_model.model, enabled=config.gradient_checkpointing):
-        return _fit(chat_model, side, train, validation, config, seed, on_epoch)
-
-
-def _fit(
-    chat_model: ChatModel,
-    side: Role,
-    train: Sequence[Dialogue],
-    validation: Sequence[Dialogue],
-    config: SFTConfig,
-    seed: int,
-    on_epoch: Callable[[Epoch], None] | None,
-) -> list[Epoch]:
     device = default_device()
     model = chat_model.model.to(device)
     chat = ChatFormat.of(chat_model, side)
@@ -141,15 +128,16 @@ def _fit(
             batch = batches[index]
             own = batch.mask.float()
             weights = own + config.other_side_weight * ((batch.ids != pad) & ~batch.mask)
-            if compare is None:
-                logp, compared = token_logprobs(model, batch.ids), weights.new_zeros(())
-            else:
-                logp, *states = token_logprobs_and_states(model, batch.ids, compare.block)
-                compared = compare(*states, [comparisons[i] for i in batch.indices])
-                compared_losses.append(float(compared.detach()))
-            loss = -(logp * weights).sum() / weights.sum() + config.comparison_weight * compared
-            optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
+            with gradient_checkpointing(model, enabled=config.gradient_checkpointing):
+                if compare is None:
+                    logp, compared = token_logprobs(model, batch.ids), weights.new_zeros(())
+                else:
+                    logp, *states = token_logprobs_and_states(model, batch.ids, compare.block)
+                    compared = compare(*states, [comparisons[i] for i in batch.indices])
+                    compared_losses.append(float(compared.detach()))
+                loss = -(logp * weights).sum() / weights.sum() + config.comparison_weight * compared
+                optimizer.zero_grad(set_to_none=True)
+                torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             schedule.step()
