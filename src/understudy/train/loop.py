@@ -127,7 +127,7 @@ def _update(
     ):
         reference_logp = _reference_logprobs(model, reference, batch.ids) if reference is not None else None
         logp = token_logprobs(model, batch.ids)
-        sampled_logp, per_token = torch.zeros_like(logp), torch.zeros_like(logp)
+        sampled_logp, per_token = torch.zeros(logp.shape), torch.zeros(logp.shape)
         for row, i in enumerate(batch.indices):
             sampled_logp[row, : len(records[i].logprobs)] = torch.as_tensor(records[i].logprobs)
             for (start, stop), advantage in zip(records[i].spans, advantages[chosen[i]], strict=True):
@@ -137,7 +137,7 @@ def _update(
         loss = grpo_loss(
             logp,
             logp.detach(),
-            per_token,
+            per_token.to(device),
             batch.mask,
             clip=config.clip,
             normalizer=normalizer,
@@ -146,7 +146,7 @@ def _update(
         )
         torch.autograd.backward(loss)
         figures["loss"] += float(loss.detach())
-        gap = ((logp.detach() - sampled_logp).abs() * batch.mask).sum()
+        gap = ((logp.detach() - sampled_logp.to(device)).abs() * batch.mask).sum()
         figures["sampler_gap"] += float(gap) / normalizer
     figures["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(trainable(model).values(), config.max_grad_norm))
     optimizer.step()
