@@ -9,7 +9,6 @@ import pytest
 from conftest import ColourFamily, ColourUser
 from understudy.converse import Appointment, converse
 from understudy.dialogue import dialogue
-from understudy.errors import ConfigError
 from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.models.chat_model import ChatModel
 from understudy.models.speaker import ModelSpeaker
@@ -58,7 +57,7 @@ def test_a_family_that_rewards_too_few_messages_is_named() -> None:
         def outcome(self, task: Task, messages: Sequence[Message], ending: str) -> Outcome:
             return Outcome(1.0, ending, turn_rewards=(1.0,))
 
-    with pytest.raises(ConfigError, match=r"task family .* gives 1 turn_rewards for 2 messages"):
+    with pytest.raises(ValueError, match=r"gives 1 turn_rewards for 2 messages"):
         converse(Stingy(), appointments(1), ScriptedAgent(), ColourUser(), width=1)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import cast
 
-from understudy.errors import ConfigError
 from understudy.tasks.base import KeepsPrivate, TaskFamily
 from understudy.types import Dialogue, Message, Role, Task
 
@@ -43,15 +42,7 @@ def dialogue(family: TaskFamily, task: Task, person: str) -> Turns:
             if len(messages) == 1:
                 # Over before the other side spoke: the opener left, whether it said so by its end or by its words.
                 messages = (replace(message, end=True),)
-            outcome = family.outcome(task, messages, ending)
-            said = sum(m.role == "agent" for m in messages)
-            if outcome.turn_rewards and len(outcome.turn_rewards) != said:
-                raise ConfigError(
-                    f"gives {len(outcome.turn_rewards)} turn_rewards for {said} messages of the agent",
-                    where=f"task family {family.name!r}",
-                    fix="give one for each, 0 where it earns nothing, or leave them out",
-                )
-            return Dialogue(task, person, messages, outcome)
+            return Dialogue(task, person, messages, family.outcome(task, messages, ending))
         messages = (*messages[:-1], replace(message, shown=family.shown(task, messages)))
         turn = _other(turn)
 

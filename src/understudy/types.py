@@ -92,6 +92,13 @@ class Dialogue:
     messages: tuple[Message, ...]
     outcome: Outcome
 
+    def __post_init__(self) -> None:
+        rewards, said = len(self.outcome.turn_rewards), sum(m.role == "agent" for m in self.messages)
+        if rewards and rewards != said:
+            raise ValueError(
+                f"family {self.task.family!r} gives {rewards} turn_rewards for {said} messages of the agent"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
