@@ -19,8 +19,9 @@ from understudy.cli.app import app
 from understudy.errors import ConfigError, ModelError
 from understudy.models.adapters import add_adapter
 from understudy.models.chat_model import ChatModel
-from understudy.models.cost import DEVICES, Device, Shape, Side, cost_of, shape_from, shape_of
+from understudy.models.cost import DEVICES, Device, Side, cost_of
 from understudy.models.sampler import Sampler
+from understudy.models.shape import Shape, shape_from, shape_of
 from understudy.models.speaker import ModelSpeaker
 from understudy.speaker import Request
 from understudy.types import Message
@@ -169,6 +170,7 @@ def test_a_cost_by_hand() -> None:
     seconds = 2 * (10 * step + 2 * 20 * (1600 + 64 * 16) / 1e6) * 100 / 2
     assert found.sampling_hours == pytest.approx(seconds / 3600)
     adapted = 2 * 1600 * 30 + 3 * 64 * 900 + 6 * 2 * 50 * 30 + 2 * 8 * 10 * 30
+    assert found.training_operations == adapted
     assert found.training_hours == pytest.approx(100 * adapted / 1e6 / 3600)
     assert found.activation_bytes == 30 * (200 + 10 * 10)
     again = cost_of(side, side, device, dialogues=100, compute_share=1.0, bandwidth_share=1.0, checkpointing=True)

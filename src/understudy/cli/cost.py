@@ -43,7 +43,8 @@ def cost(
 
     from understudy.cli.tables import cost_table
     from understudy.errors import ConfigError
-    from understudy.models.cost import DEVICES, Side, cost_of, shape_of
+    from understudy.models.cost import DEVICES, Side, cost_of
+    from understudy.models.shape import shape_of
 
     if gpu not in DEVICES:
         raise ConfigError(f"{gpu!r} is not known", where="--gpu", fix=f"take one of {', '.join(DEVICES)}")

@@ -148,7 +148,7 @@ def cost_table(sides: tuple[Side, Side], cost: Estimate, gpu: str) -> Table:
         ("tokens read, history sent again", [f"{s.read_again:,}" for s in sides]),
         ("keys and values of a dialogue", [_gigabytes(s.cache_bytes) for s in sides]),
         ("operations of sampling a dialogue", [f"{s.sampling_operations:.2g}" for s in sides]),
-        ("operations of learning from one", [f"{sides[0].training_operations():.2g}", ""]),
+        ("operations of learning from one", [f"{cost.training_operations:.2g}", ""]),
     ):
         table.add_row(name, *values)
     table.caption = (
