@@ -57,9 +57,10 @@ def test_its_level_is_what_it_says(kind: str) -> None:
         else:
             cluster = np.concatenate([np.arange(40) % 20, 100 + np.arange(30)])
             label = np.concatenate([np.arange(40) < 20, np.arange(30) < 12])
-        shared = rng.normal(size=(int(cluster.max()) + 1, 3))
+        # What the rows of one sample in a cluster share: a person's way in the logs, a simulator's with that person.
+        shared = rng.normal(size=(int(cluster.max()) + 1, 2, 3))
         # What all rows have in common must not count: folds are even in both samples, and relabelled ones would not be.
-        x = 3 + shared[cluster] + 0.3 * rng.normal(size=(len(cluster), 3))
+        x = 3 + shared[cluster, label.astype(int)] + 0.3 * rng.normal(size=(len(cluster), 3))
         fold = np.arange(len(x)) // 3 % 2 if kind == "spread" else None
         found = p_value(x, label, cluster, seed=repeat, draws=59, fold=fold)
         assert found is not None
@@ -70,8 +71,9 @@ def test_its_level_is_what_it_says(kind: str) -> None:
 
 def test_a_shift_is_seen() -> None:
     rng = np.random.default_rng(2)
-    label, cluster = np.arange(200) < 100, np.arange(200)
-    x = rng.normal(size=(200, 3)) + label[:, None] * np.array([0.8, 0, 0])
+    label, cluster = np.arange(200) < 60, np.arange(200)
+    # On top of much that all rows have in common, which samples of two sizes must not make a difference of.
+    x = 50 + rng.normal(size=(200, 3)) + label[:, None] * np.array([1.5, 0, 0])
     assert p_value(x, label, cluster) == 1 / 200
 
 
