@@ -176,9 +176,11 @@ def test_a_cost_by_hand() -> None:
     again = cost_of(side, side, device, dialogues=100, compute_share=1.0, bandwidth_share=1.0, checkpointing=True)
     assert again.training_hours == pytest.approx(100 * 4 * (1600 * 30 + 64 * 900) / 1e6 / 3600)
     assert again.activation_bytes == 30 * (100 + 2 * 8 * 4 + 10 * 10)
-    # Frozen weights in fp32, their copy in bf16 that samples, and the adapter with gradient and moments.
-    assert found.training_bytes == 4000 + 2000 + 2 * 50 * 16
-    assert cost_of(side, side, device, lora_rank=2, frozen_bf16=True).training_bytes == 2000 + 2000 + 2 * 50 * 16
+    # Frozen weights in fp32, their copy in bf16 that samples, and the adapter with gradient and moments and such a copy.
+    assert found.training_bytes == 4000 + 2000 + 2 * 50 * (16 + 2)
+    one = cost_of(side, side, device, lora_rank=2, frozen_bf16=True, one_model=True)
+    assert one.training_bytes == 2000 + 2 * 50 * (16 + 2), "what samples shares what is in bf16 already"
+    assert one.at_once == 3, "10,800 bytes less 2,000, once"
     assert cost_of(side, side, device).training_bytes == 16_000 + 2000
     with pytest.raises(ModelError, match="both models and one dialogue take"):
         cost_of(side, side, Device("none", 1e6, 1e6, 4000))

@@ -37,7 +37,8 @@ def cost(
 ) -> None:
     """What dialogues between two models take: tokens, memory, and GPU-hours to hold them and to learn from them.
 
-    By formula, from the models' configurations alone (docs/scaling.md).
+    By formula, from the models' configurations alone (docs/scaling.md). Where --agent and --user are the same, adapters with
+    --frozen-bf16 hold it once.
     """
     from rich.console import Console
 
@@ -62,6 +63,7 @@ def cost(
         bandwidth_share=bandwidth_share,
         lora_rank=lora_rank,
         frozen_bf16=frozen_bf16,
+        one_model=agent == user and lora_rank is not None and frozen_bf16,
         checkpointing=checkpointing,
     )
     Console().print(cost_table(sides, found, gpu))

@@ -127,7 +127,7 @@ class Estimate:
         training_operations: of learning from one dialogue.
         training_hours: of the device, to train the agent once on each.
         training_bytes: of the agent in training, without activations: all weights trained, or an adapter's alone; and the copy
-            in bf16 that samples.
+            in bf16 that samples, of what is not held in bf16 already.
         activation_bytes: see `Side.activation_bytes`.
     """
 
@@ -150,6 +150,7 @@ def cost_of(
     bandwidth_share: float = 0.6,
     lora_rank: int | None = None,
     frozen_bf16: bool = False,
+    one_model: bool = False,
     checkpointing: bool = False,
 ) -> Estimate:
     """The cost of holding dialogues and of learning from them once.
@@ -161,13 +162,14 @@ def cost_of(
         compute_share, bandwidth_share: of `device.operations` and `device.bandwidth` that are reached, in (0, 1].
         lora_rank: of an adapter that is trained in place of the weights.
         frozen_bf16: whether the weights below an adapter are held in bf16 (`model.weights`), not fp32.
+        one_model: whether both sides are adapters of one model in bf16, which is held once.
         checkpointing: whether layers are computed again in the backward pass, which adds one forward pass.
 
     Raises:
         ModelError: if the weights and one dialogue do not fit the device.
     """
     operations, bandwidth = device.operations * compute_share, device.bandwidth * bandwidth_share
-    weights = agent.shape.weight_bytes + user.shape.weight_bytes
+    weights = agent.shape.weight_bytes + (0 if one_model else user.shape.weight_bytes)
     # Finished rows are dropped from a copy, so that for a while the speaking side's caches are there twice.
     per_dialogue = agent.cache_bytes + user.cache_bytes + max(agent.cache_bytes, user.cache_bytes)
     at_once = min(dialogues, math.floor((0.9 * device.memory - weights) / per_dialogue))
@@ -188,10 +190,11 @@ def cost_of(
     step = agent.training_operations(lora_rank=lora_rank, checkpointing=checkpointing)
     shape = agent.shape
     if lora_rank is None:
-        held = shape.parameters * _TRAINED_BYTES
+        held = shape.parameters * _TRAINED_BYTES + shape.weight_bytes
     else:
-        held = shape.parameters * (BF16 if frozen_bf16 else FP32) + lora_rank * shape.adapted * _TRAINED_BYTES
-    held += shape.weight_bytes
+        adapter = lora_rank * shape.adapted
+        frozen = shape.weight_bytes if frozen_bf16 else shape.parameters * FP32 + shape.weight_bytes
+        held = frozen + adapter * (_TRAINED_BYTES + BF16)
     return Estimate(
         dialogues=dialogues,
         at_once=at_once,

@@ -21,6 +21,8 @@ from understudy.errors import ModelError
 from understudy.models.adapters import adapter_of, attach_adapter, is_adapter
 from understudy.models.attention import use_training_attention
 from understudy.models.chat_model import CONTEXT_LENGTH, ChatModel
+from understudy.models.frozen import share_frozen
+from understudy.models.precision import default_device
 from understudy.models.ready import RESTATE_PROMPT, make_ready
 
 transformers_logging.disable_progress_bar()  # it would break into our own progress bars
@@ -81,6 +83,7 @@ def _load_adapted(folder: Path) -> ChatModel:
         found = load_chat_model(base, revision=adapter.get("revision"), chat_template=template, weights=weights)
         make_ready(found, max_length=ready[0], restate_prompt=ready[1])
         attach_adapter(found.model, folder)
+        share_frozen(found.model.to(default_device()))
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
             f"holds an adapter that was not written by us, or not wholly: {error!r}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from understudy.errors import ModelError
 from understudy.models.attention import DECODING_ATTENTION
 from understudy.models.cache import RaggedCache
+from understudy.models.frozen import sampling_copy
 from understudy.models.precision import default_device, sampling_dtype
 
 FULL, SLIDING = "full_attention", "sliding_attention"
@@ -47,7 +47,7 @@ class Sampler:
 
     def __init__(self, model: PreTrainedModel, width: int) -> None:
         self.device, dtype = default_device(), sampling_dtype()
-        self.model = copy.deepcopy(model).to(device=self.device, dtype=dtype).eval().requires_grad_(False)
+        self.model = sampling_copy(model, self.device, dtype)
         self.model.set_attn_implementation(DECODING_ATTENTION)
         self.layers = layer_kinds(model.config)
         self.cache = RaggedCache.empty(self.model.config, width, dtype, self.device)
@@ -57,7 +57,8 @@ class Sampler:
         """Copy the weights of a model that has moved on in training; all places are forgotten."""
         with torch.no_grad():
             for mine, theirs in zip(self.model.parameters(), model.parameters(), strict=True):
-                mine.copy_(theirs)
+                if mine is not theirs:
+                    mine.copy_(theirs)
         self.held[:] = 0
 
     def release(self, place: int) -> None:

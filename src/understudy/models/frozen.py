@@ -1,0 +1,43 @@
+"""Frozen weights are held once in a process: by every adapter of one model, and by the copies that sample."""
+
+from __future__ import annotations
+
+import copy
+from weakref import WeakSet
+
+import torch
+from transformers import PreTrainedModel
+
+from understudy.models.adapters import is_adapted
+
+_ADAPTED: WeakSet[PreTrainedModel] = WeakSet()
+
+
+def share_frozen(model: PreTrainedModel) -> None:
+    """Let an adapter's model hold, in place, the frozen weights of those that came here before it and are still in use.
+
+    A weight is shared where another model has one of its name and value; so agent and user that are adapters of one model
+    hold that once. Nothing that is trained is shared, and what is shared must not be trained.
+    """
+    for other in _ADAPTED:
+        held = {name: p for name, p in other.named_parameters(remove_duplicate=False) if not p.requires_grad}
+        for name, parameter in [*model.named_parameters(remove_duplicate=False)]:
+            if not parameter.requires_grad and name in held and _same(held[name], parameter):
+                holder, _, own = name.rpartition(".")
+                setattr(model.get_submodule(holder), own, held[name])
+    _ADAPTED.add(model)
+
+
+def sampling_copy(model: PreTrainedModel, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
+    """A copy to sample with, without gradients; an adapter's frozen weights are shared where they are held like that."""
+    kept = {id(p): p for p in model.parameters() if is_adapted(model) and _as_held(p, device, dtype)}
+    copied: PreTrainedModel = copy.deepcopy(model, kept)
+    return copied.to(device=device, dtype=dtype).eval().requires_grad_(False)
+
+
+def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return a is not b and a.dtype == b.dtype and a.device == b.device and torch.equal(a, b)
+
+
+def _as_held(parameter: torch.Tensor, device: torch.device, dtype: torch.dtype) -> bool:
+    return not parameter.requires_grad and parameter.device.type == device.type and parameter.dtype == dtype
