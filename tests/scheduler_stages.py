@@ -55,6 +55,21 @@ def count(context: StageContext, seed: int, steps: int, hold: str = "", at: int 
     write_text(context.output / "text.txt", repr(total))
 
 
+def fail_in_one_rank(context: StageContext, *, how: str) -> None:
+    """The second process ends badly while the first waits for it."""
+    from torch import distributed
+
+    context.progress(int(os.environ["RANK"]) + 1, 2)
+    distributed.init_process_group("gloo")
+    if os.environ["RANK"] == "1":
+        if how == "log":
+            raise LogError("has no user side", where="logs.jsonl, line 7", fix="add it")
+        if how == "crash":
+            raise ZeroDivisionError("of nothing")
+        os.kill(os.getpid(), signal.SIGKILL)
+    distributed.barrier()
+
+
 def wrong_log(context: StageContext) -> None:
     raise LogError("has no user side", where="logs.jsonl, line 7", fix="add it")
 

@@ -15,7 +15,7 @@ from rich.console import Console
 import scheduler_stages as s
 from understudy.errors import LogError, RunError
 from understudy.runs import RunFolder
-from understudy.scheduler import Event, Stage, StageContext, run_stages, terminal_display
+from understudy.scheduler import Event, Stage, StageContext, in_processes, run_stages, terminal_display
 from understudy.scheduler.cost import CostMeter
 from understudy.scheduler.stage import ordered
 
@@ -256,3 +256,14 @@ def test_order_is_priority_then_longest_chain_then_as_given() -> None:
 def test_stages_that_do_not_fit_together(stages: list[tuple[str, tuple[str, ...]]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ordered([Stage(name, needs, s.write) for name, needs in stages])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "error"), [("log", LogError), ("crash", RunError), ("kill", RunError)])
+def test_one_process_that_fails_ends_all(how: str, error: type[Exception], tmp_path: Path) -> None:
+    heard: list[tuple[object, ...]] = []
+    context = StageContext(Stage("s", (), "m:f"), tmp_path, tmp_path, lambda *report: heard.append(report))
+    words = {"log": "line 7", "crash": "ZeroDivisionError: of nothing", "kill": "exit code -9"}
+    with pytest.raises(error, match=words[how]):
+        in_processes(2, s.fail_in_one_rank, context, how=how)
+    assert heard in ([], [(1, 2, {})]), "the first process alone is heard"

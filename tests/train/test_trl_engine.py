@@ -2,61 +2,30 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from trl import GRPOTrainer
 
-from conftest import ColourFamily, ColourUser
+import trl_processes
+from trl_processes import Kept, run
 from understudy.config import RLConfig, load_config
 from understudy.errors import ConfigError
 from understudy.models.chat_model import ChatModel
-from understudy.models.speaker import ModelSpeaker
+from understudy.scheduler import Stage, StageContext, in_processes
 from understudy.train.advantages import turn_advantages
 from understudy.train.loop import train
-from understudy.train.rollouts import Collected, ConversationRollouts
 from understudy.train.trl_engine import train_with_trl
-from understudy.types import Message, Outcome, Task
 
 CONFIG = RLConfig(
     steps=1, messages_per_step=64, group_size=4, min_groups=4, max_groups=4, learning_rate=1e-3, warmup_steps=2,
     micro_batch_tokens=800, checkpoint_every=2,
 )  # fmt: skip
-
-
-class Odd(ColourFamily):
-    """Rewards an odd number of words: an untrained model earns now one, now the other."""
-
-    def outcome(self, task: Task, messages: Sequence[Message], ending: str) -> Outcome:
-        return Outcome(float(sum(len(m.text.split()) for m in messages if m.role == "agent") % 2), ending)
-
-
-class Kept(ConversationRollouts):
-    """Remembers what it collected."""
-
-    def __init__(self, failing: Sequence[int] = ()) -> None:
-        super().__init__(Odd(), ColourUser(failing), seed=3, width=16)
-        self.steps: list[Collected] = []
-
-    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
-        self.steps.append(super().collect(agent, step, groups, group_size))
-        return self.steps[-1]
-
-
-def run(
-    engine: Any, model: ChatModel, scratch: Path, source: Kept, config: RLConfig = CONFIG, **more: Any
-) -> ChatModel:
-    policy = ChatModel(copy.deepcopy(model.model), copy.deepcopy(model.tokenizer))
-    speaker = ModelSpeaker(policy, "agent", width=16, max_message_tokens=5)
-    scratch.mkdir(exist_ok=True)
-    engine(policy, speaker, source, config, scratch=scratch, **more)
-    return policy
 
 
 def rows(scratch: Path) -> list[dict[str, float]]:
@@ -73,8 +42,8 @@ def test_ids_masks_rewards_and_the_step_are_those_of_the_local_loop(
         GRPOTrainer, "_compute_loss", lambda self, m, inputs: (seen.append(inputs), compute(self, m, inputs))[1]
     )
     here, there = Kept(), Kept()
-    local = run(train, tiny_model, tmp_path / "local", here)
-    other = run(train_with_trl, tiny_model, tmp_path / "trl", there)
+    local = run(train, tiny_model, tmp_path / "local", here, CONFIG)
+    other = run(train_with_trl, tiny_model, tmp_path / "trl", there, CONFIG)
     assert there.steps == here.steps
     rollouts = here.steps[0].rollouts
     assert len(rollouts) == 16
@@ -139,12 +108,41 @@ def test_a_killed_run_goes_on_and_failed_dialogues_are_left_out(tiny_model: Chat
     assert [row["reward"] for row in found] == [row["reward"] for row in rows(tmp_path / "whole")]
 
 
+def context_of(folder: Path, heard: list[tuple[int, int, dict[str, Any]]]) -> StageContext:
+    output = folder / "output"
+    output.mkdir(parents=True)
+    return StageContext(Stage("s", (), "m:f"), folder, output, lambda *report: heard.append(report))
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one(tiny_model: ChatModel, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"steps": 2, "engine": "trl"})
+    one = run(train_with_trl, tiny_model, tmp_path / "one", Kept([1, 6]), config)
+    tiny_model.save(tmp_path / "model")
+    heard: list[tuple[int, int, dict[str, Any]]] = []
+    context = context_of(tmp_path / "two", heard)
+    shared = config.model_copy(update={"processes": 2})
+    in_processes(2, trl_processes.train, context, model=tmp_path / "model", failing=[1, 6], config=shared)
+    alone, together = rows(tmp_path / "one"), rows(context.scratch)
+    for key in ("step", "groups", "reward", "reward_std", "tokens", "turns", "failed", "dialogues", "entropy"):
+        assert [row[key] for row in together] == pytest.approx([row[key] for row in alone], rel=1e-3), key
+    assert [row["failed"] for row in together] == [2, 2]
+    assert [(done, total) for done, total, _ in heard] == [(1, 2), (2, 2)], "the first process alone is heard"
+    first, second = (load_file(context.output / f"rank{rank}.safetensors") for rank in (0, 1))
+    mine = one.model.state_dict()
+    for name, value in first.items():
+        assert value.equal(second[name])
+        assert (value - mine[name]).abs().mean() < 0.15 * 1e-3, "AdamW's sign of gradients near 0"
+
+
 def test_what_it_does_not_have_is_refused() -> None:
     with pytest.raises(ConfigError, match="the engine trl does not have"):
         load_config(overrides=["rl.engine=trl", "rl.kl_weight=0.1"])
     for credit in ("rl.credit=reward-to-go", "rl.discount=0.8"):
         with pytest.raises(ConfigError, match="one advantage per dialogue"):
             load_config(overrides=["rl.engine=trl", credit])
+    with pytest.raises(ConfigError, match="engine local trains in one"):
+        load_config(overrides=["rl.processes=2"])
     with pytest.raises(ConfigError, match="cannot train the adapter"):
         load_config(
             overrides=[

@@ -90,6 +90,9 @@ class RLConfig(StageConfig):
     engine: Literal["local", "trl"] = "local"
     """Who makes the steps: `local`, our own loop, or `trl`, TRL's GRPOTrainer (the extra `trl`); rollouts are the same."""
 
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that train one agent together, one per GPU (DDP), 1 to 64; more than 1 with the engine `trl` alone."""
+
     @model_validator(mode="after")
     def _rules(self) -> RLConfig:
         if self.min_groups > self.max_groups:
@@ -97,6 +100,12 @@ class RLConfig(StageConfig):
                 "min_groups",
                 f"min_groups is {self.min_groups}, more than max_groups ({self.max_groups})",
                 "lower min_groups or raise max_groups",
+            )
+        if self.engine == "local" and self.processes > 1:
+            raise broken(
+                "processes",
+                f"processes is {self.processes}, but the engine local trains in one",
+                "set engine to trl, or processes to 1",
             )
         if self.engine == "trl" and (self.credit != "equalised" or self.discount < 1):
             key = "credit" if self.credit != "equalised" else "discount"

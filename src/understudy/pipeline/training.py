@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ from understudy.logs.read import read_dialogues
 from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import Cell
 from understudy.runs import write_json
-from understudy.scheduler import StageContext
+from understudy.scheduler import StageContext, in_processes
 from understudy.train.figures import Budget
 from understudy.train.loop import train
 from understudy.train.rollouts import ConversationRollouts, LoggedRollouts, RolloutSource
@@ -30,6 +31,11 @@ def train_arm(context: StageContext, cell: Cell, *, user: str | None, severity: 
         user: label of the user that the policy talks with; None trains on logged contexts (the static arm).
         severity: of the prompted stand-in's failings.
     """
+    in_processes(cell.config.rl.processes, _train, context, cell=cell, user=user, severity=severity)
+
+
+def _train(context: StageContext, *, cell: Cell, user: str | None, severity: float) -> None:
+    """In one process or each of several, of which the first writes what comes of it."""
     policy = load_chat_model(context.input(cell.stage("base")) / "model")
     speaker = cell.model_speaker(policy, "agent")
     # The same tasks, step by step, in every arm that converses.
@@ -55,6 +61,8 @@ def train_arm(context: StageContext, cell: Cell, *, user: str | None, severity: 
         scratch=context.scratch,
         on_step=lambda step, f: context.progress(step + 1, rl.steps, reward=f["reward"]),
     )
+    if int(os.environ.get("RANK", "0")) > 0:
+        return
     policy.save(context.output / "model")
     shutil.copy(context.scratch / "metrics.jsonl", context.output / "metrics.jsonl")
     write_json(context.output / "budget.json", vars(budget))

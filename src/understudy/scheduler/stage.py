@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -76,6 +77,12 @@ class StageContext:
         if name not in self._needs:
             raise ValueError(f"stage {self.name} reads {name}, which is not among its needs: {', '.join(self._needs)}")
         return self._run / "stages" / name
+
+    def reporting_to(self, report: Callable[[int, int, dict[str, Any]], None]) -> StageContext:
+        """The same, with other ears: a stage that works in processes of its own hears of them itself."""
+        other = copy.copy(self)
+        other._report = report
+        return other
 
     def progress(self, done: int, total: int, /, **figures: float | str) -> None:
         """Report `done` of `total` and the latest figures (for example `reward=0.4`); cheap, call it often."""

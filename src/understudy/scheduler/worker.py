@@ -60,7 +60,7 @@ Report = Progressed | Finished | Failed | Crashed
 
 def work(connection: Connection, run: Path, index: int) -> NoReturn:
     """Entry point of a worker: run the stages that come through `connection` until the parent ends us."""
-    _live_and_die_with_parent()
+    live_and_die_with_parent()
     _write_output_to(run / "workers" / f"{index}.txt")
     with hold_shared(run):
         while True:
@@ -98,10 +98,14 @@ def _run(stage: Stage, run: Path, connection: Connection) -> Report:
         finish(run, stage.name)
         return Finished(*meter.seconds())
     except BaseException as error:  # also SystemExit: whatever a stage does, the parent must hear of it
-        if isinstance(error, UnderstudyError) and _travels(error):
-            return Failed(error)
-        summary = traceback.format_exception_only(error)[-1].strip()
-        return Crashed(traceback.format_exc(), summary)
+        return failure_of(error)
+
+
+def failure_of(error: BaseException) -> Failed | Crashed:
+    """What is told of an error that has just been caught."""
+    if isinstance(error, UnderstudyError) and _travels(error):
+        return Failed(error)
+    return Crashed(traceback.format_exc(), traceback.format_exception_only(error)[-1].strip())
 
 
 def _give_back_memory() -> None:
@@ -119,7 +123,7 @@ def _travels(error: UnderstudyError) -> bool:
         return False
 
 
-def _live_and_die_with_parent() -> None:
+def live_and_die_with_parent() -> None:
     """Leave Ctrl-C to the parent, and end at once when the parent does, even by a kill in the middle of a stage."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):

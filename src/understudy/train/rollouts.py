@@ -50,6 +50,9 @@ class Collected:
     failed: int = 0
 
 
+WHOLE = slice(None)
+
+
 class RolloutSource(Protocol):
     """Samples `groups` groups of `group_size` rollouts of the current policy for one optimiser step.
 
@@ -59,7 +62,13 @@ class RolloutSource(Protocol):
 
     messages_per_rollout: float
 
-    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected: ...
+    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int, part: slice = WHOLE) -> Collected:
+        """The groups of a step, numbered from 0.
+
+        Args:
+            part: of the groups, to be collected here where others collect the rest; together they are those of one process.
+        """
+        ...
 
 
 class ConversationRollouts:
@@ -85,9 +94,9 @@ class ConversationRollouts:
     ) -> None:
         self.family, self.user, self.seed, self.width, self.held_out = family, user, seed, width, held_out
 
-    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
+    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int, part: slice = WHOLE) -> Collected:
         appointments = []
-        for group in range(groups):
+        for group in range(groups)[part]:
             name = f"train-{step}-{group}"
             task = draw_task(self.family, stream(self.seed, "task", name), name, held_out=self.held_out)
             appointments += [
@@ -138,21 +147,25 @@ class LoggedRollouts:
                 fix="leave `static` out of arms, or give logs with final acts (see TaskFamily.final_act)",
             )
 
-    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
+    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int, part: slice = WHOLE) -> Collected:
         rng = stream(self.seed, "context", str(step))
         chosen = rng.choice(len(self.acts), size=groups, replace=len(self.acts) < groups)
-        contexts = [self.acts[index] for index in chosen]
-        requests = [self._request(d, act, group, f"{step}-{group}") for group, (d, act) in enumerate(contexts)]
         rollouts: list[Rollout] = []
         failed = 0
         at_once = max(1, self.width // group_size)
-        for start in range(0, groups, at_once):
-            answers = agent.alternatives(requests[start : start + at_once], group_size)
-            for group, answer in enumerate(answers, start=start):
+        mine = range(groups)[part]
+        for start in range(0, len(mine), at_once):
+            together = mine[start : start + at_once]
+            contexts = [self.acts[chosen[group]] for group in together]
+            requests = [
+                self._request(d, act, group, f"{step}-{group}")
+                for group, (d, act) in zip(together, contexts, strict=True)
+            ]
+            answers = agent.alternatives(requests, group_size)
+            for group, (dialogue, act), answer in zip(together, contexts, answers, strict=True):
                 if isinstance(answer, Failure):
                     failed += group_size
                     continue
-                dialogue, act = contexts[group]
                 for message, record in answer:
                     reward = self.family.final_act_reward(dialogue.task, dialogue.messages, act.position, message.text)
                     rollouts.append(Rollout(record, reward, group, 1))

@@ -43,7 +43,10 @@ def train_with_trl(
     scratch: Path,
     on_step: Callable[[int, dict[str, float]], None] | None = None,
 ) -> Budget:
-    """As `understudy.train.loop.train`, in one process.
+    """As `understudy.train.loop.train`.
+
+    In processes that torch.distributed joins (see `in_processes`) each collects its share of the tasks, and all take one step
+    together (DDP). The first writes the metrics.
 
     Raises:
         ModelError: if TRL is not installed.
@@ -58,7 +61,8 @@ def train_with_trl(
             fix="pip install -e '.[trl]', or leave rl.engine at local",
         ) from error
     groups = groups_per_step(config, source.messages_per_rollout)
-    rows = groups * config.group_size
+    groups = max(1, groups // config.processes) * config.processes
+    rows = groups * config.group_size // config.processes
     at_once = _rows_at_once(rows, config.micro_batch_tokens, context_length(policy.model))
     arguments = GRPOConfig(
         output_dir=str(scratch / "trl"),
@@ -78,14 +82,16 @@ def train_with_trl(
         logging_steps=1,
         save_steps=config.checkpoint_every,
         save_total_limit=2,
+        ddp_find_unused_parameters=False,
         ignore_data_skip=True,  # rollouts depend on the step alone
         report_to="none",
         disable_tqdm=True,
     )
+    arguments._n_gpu = min(1, arguments.n_gpu)  # a process has one; the Trainer would take all that it sees
     metrics = MetricsLog(scratch / "metrics.jsonl")
-    last = _last_whole_checkpoint(scratch / "trl")
-    start = int(last.rpartition("-")[2]) if last else 0
-    metrics.truncate_from(start)
+    with arguments.main_process_first():
+        last = _last_whole_checkpoint(scratch / "trl")
+        metrics.truncate_from(int(last.rpartition("-")[2]) if last else 0)
     # TRL wants an end of text, which chat formats of our own lack: in a copy, as the policy's tokenizer is saved with it.
     tokenizer = copy.deepcopy(policy.tokenizer)
     tokenizer.eos_token = tokenizer.eos_token or tokenizer.pad_token
@@ -149,16 +155,23 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers is not type
         """One row per prompt; prompts come group by group. Dialogues that failed are rows of nothing without a reward."""
         self.began = time.monotonic()
         self.speaker.sampler.load_weights(trainer.accelerator.unwrap_model(trainer.model))
-        step = trainer.state.global_step
-        self.collected = self.source.collect(self.speaker, step, self.groups, self.group_size)
+        first = trainer.accelerator.process_index * len(prompts) // self.group_size
+        mine = range(first, first + len(prompts) // self.group_size)
+        collected = self.source.collect(
+            self.speaker, trainer.state.global_step, self.groups, self.group_size, slice(mine.start, mine.stop)
+        )
+        from accelerate.utils import gather_object
+
+        everybodys = gather_object([collected])
+        self.collected = Collected([r for c in everybodys for r in c.rollouts], sum(c.failed for c in everybodys))
         self.sampled = time.monotonic()
         found: dict[str, list[Any]] = {
             key: [] for key in ("prompt_ids", "completion_ids", "logprobs", "env_mask", _REWARD)
         }
         by_group: dict[int, list[Rollout]] = {}
-        for rollout in self.collected.rollouts:
+        for rollout in collected.rollouts:
             by_group.setdefault(rollout.group, []).append(rollout)
-        for group in range(len(prompts) // self.group_size):
+        for group in mine:
             rows = [_row(rollout) for rollout in by_group.get(group, [])]
             rows += [self._nothing()] * (self.group_size - len(rows))
             for row in rows:
@@ -183,8 +196,8 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers is not type
         logs: dict[str, float] | None = None,
         **kwargs: object,
     ) -> None:
-        """Called once per step, and once more at the end with no loss."""
-        if logs is None or "loss" not in logs:
+        """Called in each process once per step, and once more at the end with no loss."""
+        if logs is None or "loss" not in logs or not state.is_world_process_zero:
             return
         step = state.global_step - 1
         figures = step_figures(self.collected) | {
