@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import copy
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from accelerate import DistributedType, PartialState
 from safetensors.torch import save_model
+from torch.distributed.tensor import DTensor
+from transformers import Trainer
 
 from conftest import ColourFamily, ColourUser
 from understudy.config import RLConfig
 from understudy.models.chat_model import ChatModel
+from understudy.models.frozen import copy_weights
 from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker
 from understudy.scheduler import StageContext
+from understudy.train import trl_engine
 from understudy.train.rollouts import WHOLE, Collected, ConversationRollouts
 from understudy.train.trl_engine import train_with_trl
 from understudy.types import Message, Outcome, Task
@@ -48,14 +55,35 @@ def run(engine: Any, model: ChatModel, scratch: Path, source: Kept, config: RLCo
     return policy
 
 
-def train(context: StageContext, *, model: Path, failing: Sequence[int], config: RLConfig) -> None:
-    """One of several processes."""
-    policy = run(
-        train_with_trl,
-        load_chat_model(model),
-        context.scratch,
-        Kept(failing),
-        config,
-        on_step=lambda step, figures: context.progress(step + 1, config.steps, reward=figures["reward"]),
-    )
+def train(context: StageContext, *, model: Path, failing: Sequence[int], config: RLConfig, killed_at: int = -1) -> None:
+    """One of several processes; where weights are sharded, says of how many values this one held how many."""
+
+    def bring_home(sharded: torch.nn.Module, target: torch.nn.Module) -> None:
+        held = sum(p.to_local().numel() for p in sharded.parameters() if isinstance(p, DTensor))
+        (context.output / f"held{os.environ['RANK']}.txt").write_text(
+            f"{held} {sum(p.numel() for p in target.parameters())}"
+        )
+        copy_weights(sharded, target)
+
+    trl_engine.copy_weights = bring_home
+    if config.shard:
+        _let_accelerate_shard_over_processors()
+
+    def on_step(step: int, figures: dict[str, float]) -> None:
+        if step == killed_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        context.progress(step + 1, config.steps, reward=figures["reward"])
+
+    policy = run(train_with_trl, load_chat_model(model), context.scratch, Kept(failing), config, on_step=on_step)
     save_model(policy.model, str(context.output / f"rank{os.environ['RANK']}.safetensors"))
+
+
+def _let_accelerate_shard_over_processors() -> None:
+    """It shards over GPUs alone, and quietly takes DDP elsewhere; torch itself would shard over processors as well."""
+    make = Trainer.create_accelerator_and_postprocess
+
+    def make_as_if_there_were_gpus(self: Trainer) -> None:
+        PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+        make(self)
+
+    Trainer.create_accelerator_and_postprocess = make_as_if_there_were_gpus

@@ -93,6 +93,9 @@ class RLConfig(StageConfig):
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that train one agent together, one per GPU (DDP), 1 to 64; more than 1 with the engine `trl` alone."""
 
+    shard: bool = False
+    """Whether the processes share out weights, gradients and AdamW's state among them (FSDP), not hold all of them each."""
+
     @model_validator(mode="after")
     def _rules(self) -> RLConfig:
         if self.min_groups > self.max_groups:
@@ -106,6 +109,10 @@ class RLConfig(StageConfig):
                 "processes",
                 f"processes is {self.processes}, but the engine local trains in one",
                 "set engine to trl, or processes to 1",
+            )
+        if self.shard and self.processes == 1:
+            raise broken(
+                "shard", "shard is true, but there is one process", "set processes to 2 or more, or shard to false"
             )
         if self.engine == "trl" and (self.credit != "equalised" or self.discount < 1):
             key = "credit" if self.credit != "equalised" else "discount"

@@ -6,6 +6,7 @@ import copy
 from weakref import WeakSet
 
 import torch
+from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
 from understudy.models.adapters import is_adapted
@@ -33,6 +34,14 @@ def sampling_copy(model: PreTrainedModel, device: torch.device, dtype: torch.dty
     kept = {id(p): p for p in model.parameters() if is_adapted(model) and _as_held(p, device, dtype)}
     copied: PreTrainedModel = copy.deepcopy(model, kept)
     return copied.to(device=device, dtype=dtype).eval().requires_grad_(False)
+
+
+def copy_weights(source: torch.nn.Module, target: torch.nn.Module) -> None:
+    """Give one model the weights of another of its shape; where these are sharded over processes, each must call this."""
+    with torch.no_grad():
+        for mine, theirs in zip(target.parameters(), source.parameters(), strict=True):
+            if mine is not theirs:
+                mine.copy_(theirs.full_tensor() if isinstance(theirs, DTensor) else theirs)
 
 
 def _same(a: torch.Tensor, b: torch.Tensor) -> bool:

@@ -12,7 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from understudy.errors import ModelError
 from understudy.models.attention import DECODING_ATTENTION
 from understudy.models.cache import RaggedCache
-from understudy.models.frozen import sampling_copy
+from understudy.models.frozen import copy_weights, sampling_copy
 from understudy.models.precision import default_device, sampling_dtype
 
 FULL, SLIDING = "full_attention", "sliding_attention"
@@ -55,10 +55,7 @@ class Sampler:
 
     def load_weights(self, model: PreTrainedModel) -> None:
         """Copy the weights of a model that has moved on in training; all places are forgotten."""
-        with torch.no_grad():
-            for mine, theirs in zip(self.model.parameters(), model.parameters(), strict=True):
-                if mine is not theirs:
-                    mine.copy_(theirs)
+        copy_weights(model, self.model)
         self.held[:] = 0
 
     def release(self, place: int) -> None:

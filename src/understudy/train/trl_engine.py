@@ -24,6 +24,7 @@ from understudy.config import RLConfig
 from understudy.errors import ModelError
 from understudy.models.adapters import trainable
 from understudy.models.chat_model import ChatModel, context_length
+from understudy.models.frozen import copy_weights
 from understudy.models.precision import default_device, fast_bf16
 from understudy.models.speaker import ModelSpeaker
 from understudy.runs import MetricsLog
@@ -83,6 +84,7 @@ def train_with_trl(
         save_steps=config.checkpoint_every,
         save_total_limit=2,
         ddp_find_unused_parameters=False,
+        fsdp=config.shard or None,
         ignore_data_skip=True,  # rollouts depend on the step alone
         report_to="none",
         disable_tqdm=True,
@@ -99,27 +101,40 @@ def train_with_trl(
     # Its batches are padded on the left, which our own attention for training does not know.
     attention = policy.model.config._attn_implementation
     policy.model.set_attn_implementation("sdpa")
-    optimizer = torch.optim.AdamW(
-        trainable(policy.model).values(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
-    )
-    warmup = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / config.warmup_steps))
+    # What is sharded stays so: then a copy is trained, and its weights are brought home.
+    trained = copy.deepcopy(policy.model) if config.shard else policy.model
 
     class Trainer(GRPOTrainer):  # type: ignore[misc]
+        def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+            self.optimizer = torch.optim.AdamW(
+                trainable(self.model).values(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
+            )
+            return self.optimizer
+
+        def create_scheduler(
+            self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+        ) -> torch.optim.lr_scheduler.LRScheduler:
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
+                self.optimizer, lambda step: min(1.0, (step + 1) / config.warmup_steps)
+            )
+            return self.lr_scheduler
+
         def _send_telemetry(self) -> None:
             """Nobody was asked whether to tell of this run."""
 
     trainer = Trainer(
-        model=policy.model,
+        model=trained,
         reward_funcs=_reward,
         args=arguments,
         train_dataset=Dataset.from_list([{"prompt": f"task {group} of a step"} for group in range(groups)]),
         processing_class=tokenizer,
         rollout_func=steps.rollouts,
         callbacks=[steps],
-        optimizers=(optimizer, warmup),
     )
     trainer.remove_callback(PrinterCallback)  # it would print over our own progress
     trainer.train(resume_from_checkpoint=last)
+    if config.shard:
+        copy_weights(trainer.model, policy.model)
     policy.model.set_attn_implementation(attention)
     policy.model.eval()
     return _budget(metrics)
