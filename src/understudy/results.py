@@ -96,7 +96,7 @@ class ArmResult(Record):
     Attributes:
         decoding: by `T=1`, `tuned`, `greedy`: with the real users (or the referee that stands for them).
         tuned_temperature: chosen on validation tasks with the arm's own training user.
-        training_user: whom the policy met in training; None where it met nobody.
+        training_user: who answered the policy in training; None where nobody did.
         training_reward: mean over the last steps of training.
         reward_with_training_user: the final agent at T=1 with the user it was trained with.
         agent_x_user: the tuned agent with each user.

@@ -10,11 +10,20 @@ from understudy.config.models import (
     UserModelConfig,
     Weights,
 )
-from understudy.config.stages import ARMS, Arm, CompareConfig, JudgeConfig, LogsConfig, SamplingConfig
+from understudy.config.stages import (
+    ARMS,
+    DEFAULT_ARMS,
+    Arm,
+    CompareConfig,
+    JudgeConfig,
+    LogsConfig,
+    SamplingConfig,
+)
 from understudy.config.training import Credit, ResidualConfig, RLConfig, SFTConfig
 
 __all__ = [
     "ARMS",
+    "DEFAULT_ARMS",
     "ENDPOINT_LIMITS",
     "PRESETS",
     "Arm",

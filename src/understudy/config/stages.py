@@ -16,8 +16,10 @@ from understudy.config.base import LogSize, OpenShare, Seed, Share, StageConfig,
 from understudy.config.models import EndpointConfig, ModelConfig, UnseenUserModelConfig, UserModelConfig
 from understudy.config.training import ResidualConfig, RLConfig, SFTConfig
 
-Arm = Literal["base", "control", "static", "interactive", "calibrated", "oracle"]
+Arm = Literal["base", "control", "static", "multiturn-aware", "interactive", "calibrated", "oracle"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
+"""All there are, in the order of tables."""
+DEFAULT_ARMS: tuple[Arm, ...] = tuple(arm for arm in ARMS if arm != "multiturn-aware")
 
 
 class LogsConfig(StageConfig):
@@ -104,8 +106,8 @@ class CompareConfig(StageConfig):
     """Task families by name, at least one, each once."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2, 3, 4)
     """Seeds of the repetitions, whole numbers from 0, each once; a seed covers data, SFT, RL and judging; not copying."""
-    arms: Annotated[tuple[Arm, ...], Field(min_length=1)] = ARMS
-    """Arms to train and judge, each once: base, control, static, interactive, calibrated, oracle."""
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1)] = DEFAULT_ARMS
+    """Arms to train and judge, each once: base, control, static, interactive, calibrated, oracle; multiturn-aware if named."""
     severities: tuple[Share, ...] = ()
     """Severities of the graded sweep, each 0 to 1; empty for no sweep."""
     log_sizes: tuple[LogSize, ...] = ()

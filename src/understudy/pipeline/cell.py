@@ -38,6 +38,8 @@ _WORDS = {
 }
 LOG_ARMS = ("base", "control")
 """Arms that are fitted on logs and trained by no reward."""
+LOGGED_CONTEXTS = (*LOG_ARMS, "static", "multiturn-aware")
+"""Arms whose contexts in training are those of the logs."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from understudy.users.answers import ANSWERS, AnswerStore, Spent
 
 R = TypeVar("R", bound=Record)
 
-RL_ARMS = ("static", "interactive", "calibrated", "oracle")
+RL_ARMS = ("static", "multiturn-aware", "interactive", "calibrated", "oracle")
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,10 @@ from understudy.stats import paired_difference, recovered
 
 PAIRS = (
     ("calibrated", "static"),
+    ("calibrated", "multiturn-aware"),
     ("calibrated", "interactive"),
     ("calibrated", "base"),
+    ("multiturn-aware", "static"),
     ("interactive", "base"),
     ("control", "base"),
 )
