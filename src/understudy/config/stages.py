@@ -1,11 +1,11 @@
 """The root of a config, and the sections of logs, sampling and judging.
 
-Every default of the package is stated once: here, in `understudy.config.models` or in `understudy.config.training`.
+Every default of the package is stated once: here, or in `models`, `endpoint` or `training` beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -13,7 +13,8 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from understudy.config.base import LogSize, OpenShare, Seed, Share, StageConfig, Temperature, broken
-from understudy.config.models import EndpointConfig, ModelConfig, UnseenUserModelConfig, UserModelConfig
+from understudy.config.endpoint import InteractivityConfig, PromptedConfig
+from understudy.config.models import ModelConfig, UnseenUserModelConfig, UserModelConfig
 from understudy.config.training import ResidualConfig, RLConfig, SFTConfig
 
 Arm = Literal["base", "control", "static", "multiturn-aware", "interactive", "calibrated", "oracle"]
@@ -136,8 +137,10 @@ class CompareConfig(StageConfig):
     """Judging."""
     sampling: SamplingConfig = SamplingConfig()
     """Sampling."""
-    prompted: EndpointConfig = EndpointConfig()
+    prompted: PromptedConfig = PromptedConfig()
     """The prompted user of the interactive arm: a programme that stands in for one, or a real LLM."""
+    interactivity: InteractivityConfig = InteractivityConfig()
+    """The judge of interactivity: nobody, or an LLM."""
 
     @field_validator("families", "seeds", "arms", "severities", "log_sizes")
     @classmethod
@@ -206,6 +209,15 @@ class CompareConfig(StageConfig):
                     f"set it to {most:g} or less, or start from the preset `pretrained`",
                 )
         return self
+
+
+LATER_KEYS: Mapping[str, Any] = {
+    **{
+        f"rl.{key}": RLConfig.model_fields[key].default for key in ("forward_samples", "forward_turns", "token_penalty")
+    },
+    **{f"interactivity.{key}": field.default for key, field in InteractivityConfig.model_fields.items()},
+}
+"""Keys with their defaults, at which they change nothing, that runs of an earlier version lack and may be gone on with."""
 
 
 def _repeated(values: Sequence[Any]) -> list[Any]:
