@@ -19,12 +19,12 @@ from chat_formats import tokenizer
 from fake_endpoint import Server, serve
 from understudy.align.sft import texts_of
 from understudy.config import ModelConfig
+from understudy.endpoint.answers import ANSWERS, AnswerStore
 from understudy.logs.read import read_dialogues
 from understudy.logs.record import ROLE_NAMES
 from understudy.models.chat_model import ChatModel
 from understudy.models.tiny import make_tiny
 from understudy.results import ForecastReport, ShiftReport
-from understudy.users.answers import ANSWERS, AnswerStore
 
 SMALL = [
     "rl.steps=1", "rl.messages_per_step=32", "rl.min_groups=2", "sft.steps=3", "sft.copying_steps=3",

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from understudy.endpoint.answers import ANSWERS, AnswerStore, Spent
 from understudy.errors import RunError
 from understudy.results import ArmResult, Record, ShiftResult, TranscriptsResult, UsersResult
 from understudy.runs import MetricsLog
-from understudy.users.answers import ANSWERS, AnswerStore, Spent
 
 R = TypeVar("R", bound=Record)
 
