@@ -12,8 +12,9 @@ from understudy.scheduler import Stage
 from understudy.tasks import is_known, load_family
 
 # Stage functions live in modules that import torch; they are imported by name inside the worker processes.
-_FITTING, _ALIGNING, _REFEREE, _TRAINING, _JUDGING, _MEASURING = (
-    f"understudy.pipeline.{m}" for m in ("fitting", "aligning", "referee", "training", "judging", "measuring")
+_FITTING, _ALIGNING, _REFEREE, _TRAINING, _JUDGING, _MEASURING, _INTERACTIVITY = (
+    f"understudy.pipeline.{m}"
+    for m in ("fitting", "aligning", "referee", "training", "judging", "measuring", "interactivity")
 )
 
 
@@ -213,6 +214,9 @@ def _measurements(cell: Cell) -> Iterator[Stage]:
     needs = [cell.stage("logs"), *judged.values()]
     yield _stage(cell, "shift", f"{_MEASURING}:measure_shift", needs, "context shift", arms=judged)
     yield _stage(cell, "transcripts", f"{_JUDGING}:show_transcripts", list(judged.values()), "transcripts", arms=judged)
+    if cell.config.interactivity.model is not None:
+        function = f"{_INTERACTIVITY}:judge_interactivity"
+        yield _stage(cell, "interactivity", function, list(judged.values()), "interactivity", arms=judged)
 
 
 def _severities(cell: Cell) -> Iterator[Stage]:
