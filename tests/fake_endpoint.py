@@ -33,6 +33,10 @@ class Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that gave up waiting is no news."""
 
+    def answer(self, asked: dict[str, Any]) -> str:
+        goal = asked["messages"][0]["content"].split("you want ")[1].split()[0]
+        return self.says.format(colour=goal)
+
     def fault(self, asked: dict[str, Any]) -> str:
         with self.lock:
             self.asked.append(asked)
@@ -52,8 +56,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         fault = self.server.fault(asked)
-        goal = asked["messages"][0]["content"].split("you want ")[1].split()[0]
-        text = "" if fault == "no words" else self.server.says.format(colour=goal)
+        text = "" if fault == "no words" else self.server.answer(asked)
         choices = [] if fault == "no choice" else [{"message": {"content": text}, "finish_reason": "stop"}]
         body = json.dumps({"choices": choices, "usage": {"prompt_tokens": 50, "completion_tokens": 5}}).encode()
         if fault == "hangs":

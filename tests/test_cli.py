@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import AutoModelForCausalLM
@@ -19,12 +21,12 @@ from chat_formats import tokenizer
 from fake_endpoint import Server, serve
 from understudy.align.sft import texts_of
 from understudy.config import ModelConfig
+from understudy.endpoint.answers import ANSWERS, SCORES, AnswerStore
 from understudy.logs.read import read_dialogues
 from understudy.logs.record import ROLE_NAMES
 from understudy.models.chat_model import ChatModel
 from understudy.models.tiny import make_tiny
-from understudy.results import ForecastReport, ShiftReport
-from understudy.users.answers import ANSWERS, AnswerStore
+from understudy.results import ArmResult, ForecastReport, InteractivityResult, ShiftReport
 
 SMALL = [
     "rl.steps=1", "rl.messages_per_step=32", "rl.min_groups=2", "sft.steps=3", "sft.copying_steps=3",
@@ -246,6 +248,65 @@ def test_a_prompted_llm_takes_the_stand_ins_place(tmp_path: Path) -> None:
     assert "stand-in" not in shown.replace('class="stand-in"', "")
     spent = AnswerStore(tmp_path / "run" / "shared" / ANSWERS).spent()
     assert 0 < spent.answers <= len(made.asked)
+
+
+class Lenient(Server):
+    """A judge that likes every second conversation, and one in five so much that it forgets to give a score."""
+
+    def answer(self, asked: dict[str, Any]) -> str:
+        place = zlib.crc32(asked["messages"][0]["content"].encode())
+        return "lovely" if place % 5 == 0 else json.dumps({"thought": "t", "interactivity": float(place % 2)})
+
+
+@pytest.mark.slow
+@pytest.mark.enable_socket
+def test_the_multiturn_aware_arm_and_a_judge_of_interactivity(tmp_path: Path) -> None:
+    made = Lenient()
+    for running in serve(made):
+        base_url = f"http://127.0.0.1:{running.server_address[1]}/v1"
+        command = [
+            "compare", "--task", "haggle", "--seed", "0", "--out", "run", "--jobs", "1",
+            *small(
+                "arms=[base,multiturn-aware]", "residual.candidates=1", "rl.forward_samples=2", "rl.forward_turns=2",
+                "rl.token_penalty=0.001", "interactivity.model=fake", f"interactivity.base_url={base_url}",
+                "interactivity.dialogues=12", "interactivity.retries=0",
+            ),
+        ]  # fmt: skip
+        stopped = understudy(*command, "--set", "interactivity.max_total_tokens=300", cwd=tmp_path)
+        assert stopped.returncode == 2
+        assert "the endpoint's budget is spent" in stopped.stderr
+        asked = len(made.asked)
+        done = understudy(*command, "--resume", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    cell = tmp_path / "run" / "stages" / "haggle" / "seed0"
+    # 2 groups of 8 are trained, and what follows each message is sampled twice.
+    budget = json.loads((cell / "multiturn-aware" / "budget.json").read_text())
+    assert budget["dialogues"] == 16
+    assert 16 < budget["messages"] <= 16 * (1 + 2 * 2)
+    judged = ArmResult.from_json(json.loads((cell / "judge-multiturn-aware" / "result.json").read_text()))
+    assert judged.training_user == "aligned user"
+    assert judged.reward_with_training_user is not None
+    assert judged.cost.real_dialogues > 100, "the logs behind the agent and behind the aligned user"
+    interaction = judged.decoding["tuned"].interaction
+    assert interaction is not None
+    assert interaction.tokens is not None
+    assert interaction.tokens.mean >= interaction.turns.mean > 0
+    # Its training contexts are those of the logs.
+    assert not (cell / "judge-multiturn-aware" / "training.jsonl").exists()
+    shift = json.loads((cell / "shift" / "result.json").read_text())
+    assert shift["curves"]["multiturn-aware"] == shift["policy"]["multiturn-aware"]
+    found = InteractivityResult.from_json(json.loads((cell / "interactivity" / "result.json").read_text()))
+    assert set(found.arms) == {"base", "multiturn-aware"}
+    counts = {(arm.n + arm.missing, arm.n > 0) for arm in found.arms.values()}
+    assert len(counts) == 1, "every arm is judged on the same tasks"
+    assert 0 < next(iter(counts))[0] <= 12
+    # What was paid for before the budget was spent is not asked for again; what could not be read is.
+    scored = AnswerStore(tmp_path / "run" / "shared" / SCORES).spent().answers
+    assert scored < len(made.asked) < asked + 24
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "scores of the judge of interactivity" in page
+    assert "How the agents interact" in page
+    assert "interactivity" in done.stdout
 
 
 def random_gemma_and_qwen(folder: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from understudy.config import (
-    ARMS,
+    DEFAULT_ARMS,
     PRESETS,
     CompareConfig,
     ModelConfig,
@@ -63,7 +63,7 @@ def test_presets_load_and_survive_yaml_and_manifest(preset: str, written) -> Non
     config = load_config(preset=preset)
     assert load_config(written(dump_config(config))) == config
     assert config_from(config.model_dump(mode="json")) == config
-    assert config.arms == ARMS
+    assert config.arms == DEFAULT_ARMS
 
 
 def test_full_preset_is_the_defaults() -> None:

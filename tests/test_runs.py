@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from understudy.config import ENDPOINT_LIMITS, load_config
+from understudy.config import ENDPOINT_LIMITS, LATER_KEYS, load_config
 from understudy.errors import RunError
 from understudy.runs import (
     MetricsLog,
@@ -355,3 +355,17 @@ def test_what_changes_a_runs_cost_alone_may_change(tmp_path: Path) -> None:
     other = load_config(overrides=["prompted.model=n"])
     with pytest.raises(RunError, match=r"prompted\.model"):
         RunFolder.create(tmp_path / "run", other, resume=True, free=ENDPOINT_LIMITS)
+
+
+def test_a_run_from_before_an_option_is_gone_on_with_at_its_default(tmp_path: Path) -> None:
+    config = load_config()
+    run = RunFolder.create(tmp_path, config)
+    older = {key: value for key, value in run.manifest["config"].items() if key != "interactivity"}
+    older["rl"] = {key: value for key, value in older["rl"].items() if not key.startswith(("forward_", "token_"))}
+    write_json(tmp_path / "manifest.json", {**run.manifest, "config": older})
+    with pytest.raises(RunError, match=r"rl\.forward_turns: absent, now 8"):
+        RunFolder.create(tmp_path, config, resume=True)
+    assert len(RunFolder.create(tmp_path, config, resume=True, later=LATER_KEYS).manifest["resumed"]) == 1
+    other = load_config(overrides=["rl.forward_turns=2"])
+    with pytest.raises(RunError, match=r"rl\.forward_turns: 8, now 2"):
+        RunFolder.create(tmp_path, other, resume=True, later=LATER_KEYS)

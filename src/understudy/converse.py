@@ -13,13 +13,18 @@ from understudy.types import Dialogue, FailedDialogue, Message, Role, Task, Trac
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """A dialogue to be held: which task, with whom, the seed of all its randomness, and what was said before it is taken up."""
+    """A dialogue to be held: which task, with whom, the seed of all its randomness, and what was said before it is taken up.
+
+    Attributes:
+        most_agent_turns: see `dialogue`; agent messages in `said` count.
+    """
 
     key: int
     task: Task
     person: str
     seed: int
     said: tuple[Message, ...] = ()
+    most_agent_turns: int | None = None
 
 
 @dataclass
@@ -64,7 +69,9 @@ def converse(
     result = Conversations()
     while True:
         while len(held) < width and (appointment := next(waiting, None)) is not None:
-            turns = dialogue(family, appointment.task, appointment.person)
+            turns = dialogue(
+                family, appointment.task, appointment.person, most_agent_turns=appointment.most_agent_turns
+            )
             item = _Open(appointment, turns, *next(turns))
             finished = _take_up(item)
             if finished is None:

@@ -15,16 +15,20 @@ Turns = Generator[tuple[Role, tuple[Message, ...]], Message, Dialogue]
 """Yields whose turn it is and what was said, is sent that side's message, returns the finished dialogue."""
 
 
-def dialogue(family: TaskFamily, task: Task, person: str) -> Turns:
+def dialogue(family: TaskFamily, task: Task, person: str, *, most_agent_turns: int | None = None) -> Turns:
     """One dialogue, turn by turn, from its opening.
 
     The dialogue is over when a side ends it, when the family says so, or after `family.max_agent_turns` agent messages.
+
+    Args:
+        most_agent_turns: it is over after so many agent messages already, with the same ending; None for the family's alone.
 
     Raises:
         ValueError: if the message sent is not of the side that was asked.
     """
     messages: tuple[Message, ...] = ()
     turn: Role = task.opener
+    most = family.max_agent_turns if most_agent_turns is None else min(family.max_agent_turns, most_agent_turns)
     public = cast(KeepsPrivate, family).public if hasattr(family, "public") else None
     while True:
         message = yield turn, messages
@@ -36,7 +40,7 @@ def dialogue(family: TaskFamily, task: Task, person: str) -> Turns:
         ending = family.ending(task, messages)
         if ending is None and message.end:
             ending = f"{message.role} ended"
-        if ending is None and sum(m.role == "agent" for m in messages) >= family.max_agent_turns:
+        if ending is None and sum(m.role == "agent" for m in messages) >= most:
             ending = OUT_OF_TURNS
         if ending is not None:
             if len(messages) == 1:

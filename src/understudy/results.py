@@ -29,6 +29,42 @@ class Record(BaseModel):
         return cls.model_validate(value)
 
 
+class Figure(Record):
+    """A mean with its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Interaction(Record):
+    """What the user has to go through, per dialogue: means with their 95% bootstrap intervals over dialogues.
+
+    Attributes:
+        turns: messages of the agent.
+        words: in them, split at spaces.
+        tokens: that the agent sampled, ends of messages included; None where the agent is no model.
+    """
+
+    turns: Figure
+    words: Figure
+    tokens: Figure | None
+
+
+class Interactivity(Record):
+    """How interactive an LLM judges an agent to be, from 0 to 1.
+
+    Attributes:
+        score: None where there is none at all.
+        n: dialogues that have a score.
+        missing: dialogues for which the judge gave none that could be read; they are left out.
+    """
+
+    score: Figure | None
+    n: int
+    missing: int
+
+
 class Score(Record):
     """Dialogues of one agent with one user at one decoding temperature.
 
@@ -40,6 +76,7 @@ class Score(Record):
         walked_out_share: share of dialogues that the user left.
         endings: dialogues by ending.
         details: means of the family's further figures (for example `user_points`).
+        interaction: None in results of earlier versions.
     """
 
     temperature: float
@@ -52,6 +89,7 @@ class Score(Record):
     failed: int = 0
     endings: dict[str, int] = {}
     details: dict[str, float] = {}
+    interaction: Interaction | None = None
 
 
 class Cost(Record):
@@ -68,14 +106,6 @@ class Cost(Record):
     sampled_tokens: int
     cpu_seconds: float
     real_dialogues: int
-
-
-class Figure(Record):
-    """A mean with its 95% interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 class Language(Record):
@@ -96,7 +126,7 @@ class ArmResult(Record):
     Attributes:
         decoding: by `T=1`, `tuned`, `greedy`: with the real users (or the referee that stands for them).
         tuned_temperature: chosen on validation tasks with the arm's own training user.
-        training_user: whom the policy met in training; None where it met nobody.
+        training_user: who answered the policy in training; None where nobody did.
         training_reward: mean over the last steps of training.
         reward_with_training_user: the final agent at T=1 with the user it was trained with.
         agent_x_user: the tuned agent with each user.
@@ -142,6 +172,15 @@ class ShiftResult(Record):
     curves: dict[str, list[TwoSample]]
     policy: dict[str, list[TwoSample]] = {}
     simulator: dict[str, list[TwoSample]] = {}
+
+
+class InteractivityResult(Record):
+    """Each arm's interactivity with the judging users at tuned decoding, on the same tasks; `judge` is the LLM's name."""
+
+    family: str
+    seed: int
+    judge: str
+    arms: dict[str, Interactivity]
 
 
 class HeldOutPerplexity(Record):

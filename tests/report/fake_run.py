@@ -14,6 +14,9 @@ from understudy.results import (
     Cost,
     Figure,
     HeldOutPerplexity,
+    Interaction,
+    Interactivity,
+    InteractivityResult,
     Line,
     Score,
     ShiftResult,
@@ -40,6 +43,24 @@ def score(reward: float, *, scale: float = 1.0, n: int = 1000, **more: Any) -> S
         temperature=0.5, reward=reward, low=reward - half, high=reward + half, n=n, turns=4.2,
         walked_out_share=0.22, endings={"final": 780, "left": 220}, **more,
     )  # fmt: skip
+
+
+def interaction(tokens: float) -> Interaction:
+    """4.2 turns of a dialogue, and these tokens; intervals reach 5% to both sides."""
+    turns, words, tokens_ = (Figure(mean=m, low=0.95 * m, high=1.05 * m) for m in (4.2, tokens / 2, tokens))
+    return Interaction(turns=turns, words=words, tokens=tokens_)
+
+
+def write_interactivity(run: Path, family: str, seed: int, scores: Mapping[str, float]) -> None:
+    """Judged on 50 dialogues; a score below 0 says that the judge gave none that could be read."""
+    arms = {
+        arm: Interactivity(score=None, n=0, missing=50)
+        if mean < 0
+        else Interactivity(score=Figure(mean=mean, low=mean - 0.1, high=mean + 0.1), n=48, missing=2)
+        for arm, mean in scores.items()
+    }
+    result = InteractivityResult(family=family, seed=seed, judge="some-llm", arms=arms)
+    write_result(run, f"{family}/seed{seed}/interactivity", result)
 
 
 def arm_result(family: str, seed: int, arm: str, tuned: float, *, scale: float = 1.0, **more: Any) -> ArmResult:

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from understudy.config import ARMS
+from understudy.endpoint.answers import SCORES, Answer, AnswerStore
 from understudy.errors import RunError
 from understudy.report import build_report, print_summary, summarise
 from understudy.report.findings import headline, standing
@@ -287,3 +289,82 @@ def test_the_page_goes_where_it_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "report.html").exists()
     # Without a manifest the page says so and shows what there is.
     assert "manifest.json is missing" in (tmp_path / "again.html").read_text()
+
+
+def with_interaction(run: Path, arm: str, seed: int, tokens: float) -> None:
+    """The arm's judgement again, with what its dialogues held."""
+    result = fake.arm_result("elicit", seed, arm, fake.TUNED[arm])
+    tuned = result.decoding["tuned"].model_copy(update={"interaction": fake.interaction(tokens)})
+    result = result.model_copy(update={"decoding": {**result.decoding, "tuned": tuned}})
+    fake.write_result(run, f"elicit/seed{seed}/judge-{arm}", result)
+
+
+def test_tokens_turns_and_interactivity_stand_on_the_page_and_in_the_terminal(tmp_path: Path) -> None:
+    fake.write_manifest(
+        tmp_path, ["elicit"], [0], interactivity={"model": "some-llm", "price_in": 2.0, "price_out": 4.0}
+    )
+    fake.write_cell(tmp_path, "elicit", 0)
+    with_interaction(tmp_path, "base", 0, 40.0)
+    assert summarise(tmp_path).missing == ("elicit, seed 0: interactivity",)
+    fake.write_interactivity(tmp_path, "elicit", 0, {"base": 0.3, "static": -1, "calibrated": 0.8})
+    AnswerStore(tmp_path / "shared" / SCORES).put("one", Answer("{}", 1_000_000, 500_000))
+    (family,) = (summary := summarise(tmp_path)).families
+    assert summary.missing == ()
+    base, static, calibrated = (family.row(arm) for arm in ("base", "static", "calibrated"))
+    tokens = base.interaction["tokens"]
+    assert (tokens.mean, tokens.low, tokens.high, tokens.over) == (40, 38, 42, "dialogues")
+    assert (calibrated.interactivity.mean, calibrated.scored, calibrated.unscored) == (0.8, 48, 2)
+    assert (static.interactivity, static.scored, static.unscored) == (None, 0, 50)
+    assert static.interaction == {}
+    words = Page(build_report(tmp_path).read_text(encoding="utf-8")).words
+    table = words[words.index("How the agents interact") : words.index("Learning curves")]
+    assert "base4.24.0 to 4.440.038.0 to 42.00.3000.200 to 0.40048" in table
+    assert "static–––0" in table
+    assert "some-llm" in table
+    assert "54 dialogues got no score" in table  # 2 + 50 + 2
+    assert "1 scores of the judge of interactivity, 1,500,000 tokens, 4.00" in words  # 1 * 2 + .5 * 4
+    out = io.StringIO()
+    print_summary(summary, Console(file=out, width=80))
+    rows = [line.split() for line in out.getvalue().splitlines() if line.split()[:1] == ["base"]]
+    assert rows[1] == ["base", "4.2", "±0.2", "40.0", "±2.0", "0.300", "±0.100"]
+    assert "…" not in out.getvalue()
+
+
+def test_interaction_over_seeds_has_a_t_interval(tmp_path: Path) -> None:
+    for seed, tokens in enumerate((40.0, 60.0)):
+        fake.write_cell(tmp_path, "elicit", seed)
+        with_interaction(tmp_path, "base", seed, tokens)
+    found = summarise(tmp_path).families[0].row("base").interaction["tokens"]
+    # t(.975, 1) * sd / sqrt(2) = 12.7062 * 10.
+    assert (found.mean, found.high - found.mean) == (50, pytest.approx(127.062, abs=1e-3))
+
+
+def test_results_of_earlier_versions_are_shown_without_what_they_lack(tmp_path: Path) -> None:
+    """Three tasks over several seeds, as they were written before there were these figures."""
+    run = Path(__file__).resolve().parents[2] / "bench" / "results" / "compare"
+    words = Page(build_report(run, tmp_path / "x.html").read_text(encoding="utf-8")).words
+    assert "How the agents interact" not in words
+    assert "Calibrated recovered" in words
+    summary = summarise(run)
+    assert [f.name for f in summary.families] == ["elicit", "edit", "haggle"]
+    assert all(row.interaction == {} and row.interactivity is None for f in summary.families for row in f.arms)
+    out = io.StringIO()
+    print_summary(summary, Console(file=out, width=80))
+    assert "per dialogue" not in out.getvalue()
+
+
+def test_the_multiturn_aware_arm_has_a_place_of_its_own(tmp_path: Path) -> None:
+    arms = {**fake.TUNED, "multiturn-aware": 0.5}
+    fake.write_manifest(tmp_path, ["elicit"], [0], arms=list(arms))
+    fake.write_cell(tmp_path, "elicit", 0, tuned=arms)
+    (family,) = (summary := summarise(tmp_path)).families
+    assert [row.arm for row in family.arms] == list(ARMS)
+    assert family.difference("calibrated", "multiturn-aware").estimate.mean == pytest.approx(0.11)
+    assert summary.missing == ("elicit, seed 0: learning curve of multiturn-aware",)
+    words = Page(build_report(tmp_path).read_text(encoding="utf-8")).words
+    assert "scored by continuations with the aligned user" in words
+    assert "of what follows its messages in logged contexts" in words
+    out = io.StringIO()
+    print_summary(summary, Console(file=out, width=80))
+    assert "multiturn-aware" in out.getvalue()
+    assert "…" not in out.getvalue()

@@ -18,7 +18,8 @@ from understudy.models.speaker import ModelSpeaker
 from understudy.train.advantages import exponential_map, turn_advantages
 from understudy.train.loop import train
 from understudy.train.losses import grpo_loss
-from understudy.train.rollouts import Collected, ConversationRollouts, LoggedRollouts, Rollout
+from understudy.train.multiturn_aware import MultiturnAwareRollouts
+from understudy.train.rollouts import WHOLE, Collected, ConversationRollouts, LoggedRollouts, Rollout, RolloutSource
 from understudy.types import Dialogue, Task, TokenRecord
 
 
@@ -153,6 +154,28 @@ def test_logged_contexts_train_the_content_of_the_act(tiny_model: ChatModel, col
         assert list(rollout.record.ids[start - len(forced) : start]) == forced
 
 
+@pytest.mark.parametrize("arm", ["static", "multiturn-aware", "converses"])
+def test_the_parts_that_processes_collect_are_the_whole(
+    arm: str, tiny_model: ChatModel, colour_logs: list[Dialogue]
+) -> None:
+    family, user = ColourFamily(), ColourUser()
+    source: RolloutSource = {
+        "static": LoggedRollouts(family, colour_logs, seed=3, width=8),
+        "multiturn-aware": MultiturnAwareRollouts(
+            family, colour_logs, user, samples=2, turns=1, token_penalty=0.01, seed=3, width=8
+        ),
+        "converses": ConversationRollouts(family, user, seed=3, width=8),
+    }[arm]
+    speaker = ModelSpeaker(tiny_model, "agent", width=8, max_message_tokens=5)
+    whole = source.collect(speaker, 1, 4, 3).rollouts
+    parts = [r for part in (slice(0, 2), slice(2, 4)) for r in source.collect(speaker, 1, 4, 3, part).rollouts]
+    # Other neighbours in a batch move log-probabilities by their rounding alone.
+    assert [(r.group, r.reward, r.record.ids, r.record.sampled) for r in parts] == [
+        (r.group, r.reward, r.record.ids, r.record.sampled) for r in whole
+    ]
+    assert {r.group for r in whole} == {0, 1, 2, 3}
+
+
 class AlwaysRed(ColourFamily):
     """Everybody wants red: what RL can learn without reading."""
 
@@ -165,7 +188,7 @@ class TwoMessages:
 
     messages_per_rollout = 2.0
 
-    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
+    def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int, part: slice = WHOLE) -> Collected:
         ids, sampled = (5, 6, 7, 8, 9, 10), (False, True, True, False, False, True)
         record = TokenRecord(ids, sampled, (0.0, -1.0, -1.0, 0.0, 0.0, -1.0), ((1, 3), (5, 6)))
         return Collected([Rollout(record, 1.0, 0, 2, turn_rewards=r) for r in ((1.0, 0.0), (0.0, 1.0))])

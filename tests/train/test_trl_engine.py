@@ -116,9 +116,7 @@ def context_of(folder: Path, heard: list[tuple[int, int, dict[str, Any]]]) -> St
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shard", [False, True], ids=["DDP", "FSDP, killed and gone on with"])
-def test_two_processes_take_the_steps_of_one(
-    shard: bool, tiny_model: ChatModel, tmp_path: Path
-) -> None:
+def test_two_processes_take_the_steps_of_one(shard: bool, tiny_model: ChatModel, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"steps": 3, "engine": "trl"})
     one = run(train_with_trl, tiny_model, tmp_path / "one", Kept([1, 6]), config)
     tiny_model.save(tmp_path / "model")

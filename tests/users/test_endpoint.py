@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,12 @@ from conftest import ColourFamily
 from fake_endpoint import FAULTS, TIMEOUT, Handler, Server, serve
 from understudy.config import EndpointConfig
 from understudy.converse import Appointment, converse
+from understudy.endpoint.answers import Answer, AnswerStore
+from understudy.endpoint.client import BudgetSpent
 from understudy.errors import ConfigError
 from understudy.speaker import Failure, Request
 from understudy.types import Message
-from understudy.users.answers import AnswerStore
-from understudy.users.endpoint import BEGIN, LEAVE, BudgetSpent, EndpointSpeaker
+from understudy.users.endpoint import BEGIN, LEAVE, EndpointSpeaker
 
 pytestmark = pytest.mark.enable_socket
 
@@ -71,8 +75,8 @@ def test_a_thousand_dialogues_with_a_fifth_of_faults_are_all_accounted_for(fault
     assert all("3 attempts" in failure.reason for failure in held.failures)
     assert set(faulty.faults) == set(FAULTS)
     assert min(faulty.faults.values()) > 20
-    counts = user.counts
-    spent = user.store.spent()
+    counts = user.client.counts
+    spent = user.client.store.spent()
     assert counts["answered"] == len(held.traces) == spent.answers
     # An answer without words was billed as well.
     assert spent.prompt_tokens == 50 * (spent.answers + faulty.faults["no words"])
@@ -85,7 +89,7 @@ def test_a_thousand_dialogues_with_a_fifth_of_faults_are_all_accounted_for(fault
     whole = converse(ColourFamily(), meetings(1000), Seller(), again, width=200)  # type: ignore[arg-type]
     assert len(whole.traces) == 1000
     assert len(faulty.asked) - before == len(held.failures)
-    assert again.counts["kept"] == len(held.traces)
+    assert again.client.counts["kept"] == len(held.traces)
 
 
 def test_roles_are_reversed_and_the_goal_is_in_the_prompt_alone(server: Server, tmp_path: Path) -> None:
@@ -113,12 +117,25 @@ def test_the_budget_stops_the_run_and_keeps_what_was_paid_for(server: Server, tm
     user = speaker(server, tmp_path, max_total_tokens=200, concurrency=1)
     with pytest.raises(BudgetSpent, match=r"220.00 of 200 \(max_total_tokens\)"):
         user.reply([request(seed) for seed in range(10)])
-    assert user.store.spent().answers == 4  # 55 tokens each: the fourth went over
+    assert user.client.store.spent().answers == 4  # 55 tokens each: the fourth went over
     dear = speaker(server, tmp_path, max_cost=0.001, price_in=1.0, price_out=10.0, concurrency=1)
     # 4 answers have cost (200 + 20 * 10) / 1e6 = .0004; each further one .0001.
     with pytest.raises(BudgetSpent, match="max_cost"):
         dear.reply([request(seed) for seed in range(100, 120)])
-    assert dear.store.spent().answers == 10
+    assert dear.client.store.spent().answers == 10
+
+
+def test_answers_that_earlier_versions_kept_are_found(server: Server, tmp_path: Path) -> None:
+    """A run that goes on must not pay again: the key is part of the run folder's format."""
+    user = speaker(server, tmp_path)
+    system = resources.files("understudy.users").joinpath("prompts", "user.jinja").read_text("utf-8")
+    system = system.replace("{{ goal }}", "you want red").replace("{{ leave }}", LEAVE).removesuffix("\n")
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": BEGIN}]
+    asked = {"model": "m", "messages": messages, "temperature": 1.0, "max_tokens": 200}
+    key = hashlib.sha256(json.dumps([asked, 7], sort_keys=True).encode()).hexdigest()
+    user.client.store.put(key, Answer("kept", 50, 5))
+    assert user.reply([request(7)]) == [Message("user", "kept")]
+    assert server.asked == []
 
 
 def test_what_cannot_be_mended_by_trying_again_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,30 +1,42 @@
 """What a run does: one frozen model per stage, read from presets, YAML files and overrides."""
 
 from understudy.config.base import StageConfig
+from understudy.config.endpoint import ENDPOINT_LIMITS, EndpointConfig, InteractivityConfig, PromptedConfig
 from understudy.config.load import PRESETS, Preset, check_names, config_from, dump_config, load_config
 from understudy.config.models import (
-    ENDPOINT_LIMITS,
-    EndpointConfig,
     ModelConfig,
     UnseenUserModelConfig,
     UserModelConfig,
     Weights,
 )
-from understudy.config.stages import ARMS, Arm, CompareConfig, JudgeConfig, LogsConfig, SamplingConfig
+from understudy.config.stages import (
+    ARMS,
+    DEFAULT_ARMS,
+    LATER_KEYS,
+    Arm,
+    CompareConfig,
+    JudgeConfig,
+    LogsConfig,
+    SamplingConfig,
+)
 from understudy.config.training import Credit, ResidualConfig, RLConfig, SFTConfig
 
 __all__ = [
     "ARMS",
+    "DEFAULT_ARMS",
     "ENDPOINT_LIMITS",
+    "LATER_KEYS",
     "PRESETS",
     "Arm",
     "CompareConfig",
     "Credit",
     "EndpointConfig",
+    "InteractivityConfig",
     "JudgeConfig",
     "LogsConfig",
     "ModelConfig",
     "Preset",
+    "PromptedConfig",
     "RLConfig",
     "ResidualConfig",
     "SFTConfig",

@@ -1,8 +1,7 @@
-"""Which models there are: shapes made from scratch, pretrained ones by name, and LLMs behind an endpoint."""
+"""Which models there are: shapes made from scratch, and pretrained ones by name."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -96,49 +95,3 @@ class UnseenUserModelConfig(UserModelConfig):
     """Width of the residual stream, 8 to 8192; a multiple of `heads`."""
     intermediate: Annotated[int, Field(ge=8, le=65_536)] = 176
     """Width of the gated feed-forward layer, 8 to 65536."""
-
-
-ENDPOINT_LIMITS = tuple(
-    f"prompted.{key}"
-    for key in ("concurrency", "timeout_seconds", "retries", "pause_seconds", "max_total_tokens", "max_cost")
-)
-"""Keys that a run may be gone on with under other values."""
-
-
-class EndpointConfig(StageConfig):
-    """A prompted LLM as the user, behind any OpenAI-compatible endpoint."""
-
-    model: str | None = None
-    """Its name at the endpoint; null: no endpoint, and a programme stands in for a prompted LLM."""
-    base_url: str | None = None
-    """Address up to and with /v1; null for the provider's own."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key; it need not be set where base_url is given."""
-    prompt: Path | None = None
-    """Jinja file with the system prompt, which may use `goal`, `leave` and `forced`; null for the package's own."""
-    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
-    """Decoding temperature, 0 to 2."""
-    max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 200
-    """Longest answer in tokens, 1 to 100000."""
-    concurrency: Annotated[int, Field(ge=1, le=1024)] = 16
-    """Requests at once, in each worker process, 1 to 1024."""
-    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
-    """How long to wait for an answer, above 0 and at most 3600."""
-    retries: Annotated[int, Field(ge=0, le=100)] = 5
-    """Further attempts before a dialogue is given up and counted as failed, 0 to 100."""
-    pause_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
-    """Pause before the second attempt, which doubles with each further one, 0 to 60."""
-    max_total_tokens: Annotated[int, Field(ge=1)] | None = None
-    """Tokens of all answers and what they answered, at which the run stops; null for no limit."""
-    max_cost: Annotated[float, Field(gt=0)] | None = None
-    """Money at which the run stops, in the unit of the prices; null for no limit."""
-    price_in: Annotated[float, Field(ge=0)] = 0.0
-    """Price of a million tokens that are read, 0 or more."""
-    price_out: Annotated[float, Field(ge=0)] = 0.0
-    """Price of a million tokens that are written, 0 or more."""
-
-    @model_validator(mode="after")
-    def _rules(self) -> EndpointConfig:
-        if self.max_cost is not None and not self.price_in and not self.price_out:
-            raise broken("max_cost", "max_cost is given, but no price", "give price_in and price_out, or leave it out")
-        return self

@@ -1,11 +1,11 @@
 """The root of a config, and the sections of logs, sampling and judging.
 
-Every default of the package is stated once: here, in `understudy.config.models` or in `understudy.config.training`.
+Every default of the package is stated once: here, or in `models`, `endpoint` or `training` beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -13,11 +13,14 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from understudy.config.base import LogSize, OpenShare, Seed, Share, StageConfig, Temperature, broken
-from understudy.config.models import EndpointConfig, ModelConfig, UnseenUserModelConfig, UserModelConfig
+from understudy.config.endpoint import InteractivityConfig, PromptedConfig
+from understudy.config.models import ModelConfig, UnseenUserModelConfig, UserModelConfig
 from understudy.config.training import ResidualConfig, RLConfig, SFTConfig
 
-Arm = Literal["base", "control", "static", "interactive", "calibrated", "oracle"]
+Arm = Literal["base", "control", "static", "multiturn-aware", "interactive", "calibrated", "oracle"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
+"""All there are, in the order of tables."""
+DEFAULT_ARMS: tuple[Arm, ...] = tuple(arm for arm in ARMS if arm != "multiturn-aware")
 
 
 class LogsConfig(StageConfig):
@@ -104,8 +107,8 @@ class CompareConfig(StageConfig):
     """Task families by name, at least one, each once."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2, 3, 4)
     """Seeds of the repetitions, whole numbers from 0, each once; a seed covers data, SFT, RL and judging; not copying."""
-    arms: Annotated[tuple[Arm, ...], Field(min_length=1)] = ARMS
-    """Arms to train and judge, each once: base, control, static, interactive, calibrated, oracle."""
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1)] = DEFAULT_ARMS
+    """Arms to train and judge, each once: base, control, static, interactive, calibrated, oracle; multiturn-aware if named."""
     severities: tuple[Share, ...] = ()
     """Severities of the graded sweep, each 0 to 1; empty for no sweep."""
     log_sizes: tuple[LogSize, ...] = ()
@@ -134,8 +137,10 @@ class CompareConfig(StageConfig):
     """Judging."""
     sampling: SamplingConfig = SamplingConfig()
     """Sampling."""
-    prompted: EndpointConfig = EndpointConfig()
+    prompted: PromptedConfig = PromptedConfig()
     """The prompted user of the interactive arm: a programme that stands in for one, or a real LLM."""
+    interactivity: InteractivityConfig = InteractivityConfig()
+    """The judge of interactivity: nobody, or an LLM."""
 
     @field_validator("families", "seeds", "arms", "severities", "log_sizes")
     @classmethod
@@ -204,6 +209,16 @@ class CompareConfig(StageConfig):
                     f"set it to {most:g} or less, or start from the preset `pretrained`",
                 )
         return self
+
+
+LATER_KEYS: Mapping[str, Any] = {
+    **{
+        f"rl.{key}": RLConfig.model_fields[key].default
+        for key in ("forward_samples", "forward_turns", "token_penalty", "processes", "shard")
+    },
+    **{f"interactivity.{key}": field.default for key, field in InteractivityConfig.model_fields.items()},
+}
+"""Keys with their defaults, at which they change nothing, that runs of an earlier version lack and may be gone on with."""
 
 
 def _repeated(values: Sequence[Any]) -> list[Any]:

@@ -71,6 +71,12 @@ class RLConfig(StageConfig):
     """How an advantage is shared by the agent's messages (docs/method.md): `equalised`, `reward-to-go` or `exponential`."""
     discount: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Worth of a reward one message of the agent later, above 0 and at most 1."""
+    forward_samples: Annotated[int, Field(ge=1, le=1024)] = 3
+    """Continuations that each message of the multiturn-aware arm is scored by, 1 to 1024."""
+    forward_turns: Annotated[int, Field(ge=0, le=1000)] = 8
+    """Most further messages of the agent in them, 0 to 1000; where the reward comes at the end, take enough to get there."""
+    token_penalty: Share = 0.0
+    """Taken off their reward per token of the agent, as a share of the family's largest reward, 0 (none) to 1."""
     learning_rate: LearningRate = 6e-4
     """AdamW's learning rate, above 0 and at most 1; 1e-3 wrecked tiny models within 10 steps in our trials."""
     kl_weight: Annotated[float, Field(ge=0, le=100)] = 0.0

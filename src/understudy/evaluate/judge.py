@@ -9,13 +9,13 @@ import numpy as np
 from understudy.converse import Appointment, Conversations, converse
 from understudy.errors import UnderstudyError
 from understudy.models.speaker import ModelSpeaker
-from understudy.results import Score
+from understudy.results import Figure, Interaction, Score
 from understudy.runs import stream, stream_seed
 from understudy.speaker import Speaker
 from understudy.stats import bootstrap_interval
 from understudy.tasks.base import TaskFamily
 from understudy.tasks.heldout import draw_task
-from understudy.types import WALK_OUTS
+from understudy.types import WALK_OUTS, Trace
 
 
 def appointments(
@@ -72,7 +72,25 @@ def score(held: Conversations, temperature: float, seed: int) -> Score:
         failed=len(held.failures),
         endings=endings,
         details={name: float(np.mean(values)) for name, values in details.items()},
+        interaction=_interaction(held.traces, seed),
     )
+
+
+def _interaction(traces: Sequence[Trace], seed: int) -> Interaction:
+    """The general metrics of CollabLLM (Wu et al. 2025, arXiv 2502.00640): the agent's turns, and how much there is to read."""
+    said = [[m.text for m in trace.dialogue.messages if m.role == "agent"] for trace in traces]
+    # An agent that never came to speak has no record, and sampled nothing.
+    modelled = all(trace.agent is not None or not texts for trace, texts in zip(traces, said, strict=True))
+    return Interaction(
+        turns=_figure([len(texts) for texts in said], seed, "turns"),
+        words=_figure([sum(len(text.split()) for text in texts) for texts in said], seed, "words"),
+        tokens=_figure([sum(t.agent.sampled) if t.agent else 0 for t in traces], seed, "tokens") if modelled else None,
+    )
+
+
+def _figure(values: Sequence[float], seed: int, name: str) -> Figure:
+    interval = bootstrap_interval(values, stream(seed, "interaction", name))
+    return Figure(mean=interval.mean, low=interval.low, high=interval.high)
 
 
 def tune_temperature(

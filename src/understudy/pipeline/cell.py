@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from understudy.config import CompareConfig, ModelConfig
+from understudy.endpoint.answers import ANSWERS, AnswerStore
 from understudy.logs.read import read_dialogues
 from understudy.runs import stream_seed
 from understudy.scheduler import StageContext
@@ -14,7 +15,6 @@ from understudy.speaker import Speaker
 from understudy.tasks import is_known, load_family
 from understudy.tasks.base import CorpusFamily, HasVariants, KeepsForJudging, KnownUserFamily, TaskFamily
 from understudy.types import Dialogue, Role
-from understudy.users.answers import ANSWERS, AnswerStore
 from understudy.users.endpoint import EndpointSpeaker
 from understudy.users.ensemble import EnsembleSpeaker
 from understudy.users.population import PopulationSpeaker, PromptedFamily, PromptedSpeaker
@@ -38,6 +38,8 @@ _WORDS = {
 }
 LOG_ARMS = ("base", "control")
 """Arms that are fitted on logs and trained by no reward."""
+LOGGED_CONTEXTS = (*LOG_ARMS, "static", "multiturn-aware")
+"""Arms whose contexts in training are those of the logs."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from understudy.evaluate.judge import appointments, hold, score, tune_temperature
 from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.models.load import load_chat_model
-from understudy.pipeline.cell import ALIGNED, LOG_ARMS, POPULATION, PROMPTED, Cell
+from understudy.pipeline.cell import ALIGNED, LOG_ARMS, LOGGED_CONTEXTS, POPULATION, PROMPTED, Cell
 from understudy.pipeline.language import agent_language
 from understudy.results import (
     ArmResult,
@@ -44,10 +44,10 @@ def judge_arm(
     """Tune the decoding on validation tasks with the arm's own training user, then judge with real users.
 
     Writes `result.json`, the judged dialogues `real-<decoding>.jsonl`, `aligned.jsonl` with the aligned user (tuned decoding;
-    not for sweeps), and (where there is a training user) `training.jsonl`.
+    not for sweeps), and (where the arm's training contexts were its own) `training.jsonl`.
 
     Args:
-        training_user: label of the user met in training; None for arms that met none, which tune with the aligned user.
+        training_user: label of the user who answered in training; None for arms that met none, which tune with the aligned one.
     """
     judge = cell.config.judge
     width = cell.config.sampling.width
@@ -81,10 +81,11 @@ def judge_arm(
 
     with_own = None
     if training_user is not None:
-        # What the policy met in training, at the temperature it was sampled with there.
+        # At the temperature that the policy was sampled with in training.
         met = appointments(training, judge.shift_dialogues, cell.seed_of("met"), "met", held_out=seen)
         held = hold(training, agent, own_user, met, 1.0, width=width)
-        write_dialogues(context.output / "training.jsonl", held.dialogues)
+        if arm not in LOGGED_CONTEXTS:
+            write_dialogues(context.output / "training.jsonl", held.dialogues)
         with_own = score(held, 1.0, cell.seed_of("score", arm, "own"))
     table = {cell.words(cell.people): decoding["tuned"]}
     if log_size is None and severity == 1.0:

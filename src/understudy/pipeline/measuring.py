@@ -15,7 +15,7 @@ from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import (
     ALIGNED,
     ALIGNED_BY_SFT,
-    LOG_ARMS,
+    LOGGED_CONTEXTS,
     Cell,
 )
 from understudy.pipeline.judging import read_tuned
@@ -36,7 +36,7 @@ def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) ->
     """Per turn, how well a classifier tells apart what an arm was trained on and what it meets; and the two sources of that.
 
     Args:
-        arms: stage of the judgement by arm. The static arm's training contexts are the logs.
+        arms: stage of the judgement by arm. The training contexts of some are the logs (`LOGGED_CONTEXTS`).
     """
     judge, seed = cell.config.judge, cell.seed_of("shift")
     logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")[: judge.shift_dialogues]
@@ -48,8 +48,9 @@ def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) ->
         real = read_dialogues(folder / "real-T1.jsonl")
         policy[arm] = compare(logs, real)
         simulator[arm] = compare(read_dialogues(folder / f"{ALIGNED}.jsonl"), read_tuned(folder))
-        met_logs = arm in ("static", *LOG_ARMS)
-        curves[arm] = policy[arm] if met_logs else compare(read_dialogues(folder / "training.jsonl"), real)
+        curves[arm] = (
+            policy[arm] if arm in LOGGED_CONTEXTS else compare(read_dialogues(folder / "training.jsonl"), real)
+        )
         if null is None or arm == "calibrated":
             null = null_curve(real, seed=seed, min_alive=judge.shift_min_alive)
         context.progress(i + 1, len(arms))

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from understudy.config import CompareConfig, ModelConfig
 from understudy.errors import ConfigError
-from understudy.pipeline.cell import ALIGNED, PROMPTED, REFEREE, REFEREE_LOGS, UNSEEN, Cell, copying_stage
+from understudy.pipeline.cell import ALIGNED, LOG_ARMS, PROMPTED, REFEREE, REFEREE_LOGS, UNSEEN, Cell, copying_stage
 from understudy.scheduler import Stage
 from understudy.tasks import is_known, load_family
 
 # Stage functions live in modules that import torch; they are imported by name inside the worker processes.
-_FITTING, _ALIGNING, _REFEREE, _TRAINING, _JUDGING, _MEASURING = (
-    f"understudy.pipeline.{m}" for m in ("fitting", "aligning", "referee", "training", "judging", "measuring")
+_FITTING, _ALIGNING, _REFEREE, _TRAINING, _JUDGING, _MEASURING, _INTERACTIVITY = (
+    f"understudy.pipeline.{m}"
+    for m in ("fitting", "aligning", "referee", "training", "judging", "measuring", "interactivity")
 )
 
 
@@ -75,8 +76,9 @@ def _refuse_mixed_starts(config: CompareConfig) -> None:
 
 
 def training_user(cell: Cell, arm: str) -> str | None:
-    """Label of the user that an arm converses with in training; None for arms that only read logs."""
-    return {"interactive": PROMPTED, "calibrated": ALIGNED, "oracle": cell.people}.get(arm)
+    """Label of the user that answers an arm in training; None for arms that only read logs."""
+    users = {"multiturn-aware": ALIGNED, "interactive": PROMPTED, "calibrated": ALIGNED, "oracle": cell.people}
+    return users.get(arm)
 
 
 def plan(config: CompareConfig) -> list[Stage]:
@@ -176,7 +178,7 @@ def _align(cell: Cell, label: str, title: str, *, part: str, model: ModelConfig,
 
 def _arms(cell: Cell) -> Iterator[Stage]:
     for arm in cell.config.arms:
-        if arm in ("static", "interactive", "calibrated", "oracle"):
+        if arm not in LOG_ARMS:
             yield _train(cell, arm, arm, training_user(cell, arm), arm)
         yield _judge(cell, f"judge-{arm}", arm, cell.stage(arm), training_user(cell, arm), f"{arm}: judge")
 
@@ -185,7 +187,7 @@ def _train(cell: Cell, name: str, arm: str, user: str | None, label: str, severi
     needs = [cell.stage("logs"), cell.stage("base")]
     if user is not None and (stage := cell.user_stage(user)) is not None:
         needs.append(stage)
-    return _stage(cell, name, f"{_TRAINING}:train_arm", needs, f"{label}: train", user=user, severity=severity)
+    return _stage(cell, name, f"{_TRAINING}:train_arm", needs, f"{label}: train", arm=arm, user=user, severity=severity)
 
 
 def _judge(cell: Cell, name: str, arm: str, agent_stage: str, user: str | None, label: str, **kwargs: object) -> Stage:
@@ -212,6 +214,9 @@ def _measurements(cell: Cell) -> Iterator[Stage]:
     needs = [cell.stage("logs"), *judged.values()]
     yield _stage(cell, "shift", f"{_MEASURING}:measure_shift", needs, "context shift", arms=judged)
     yield _stage(cell, "transcripts", f"{_JUDGING}:show_transcripts", list(judged.values()), "transcripts", arms=judged)
+    if cell.config.interactivity.model is not None:
+        function = f"{_INTERACTIVITY}:judge_interactivity"
+        yield _stage(cell, "interactivity", function, list(judged.values()), "interactivity", arms=judged)
 
 
 def _severities(cell: Cell) -> Iterator[Stage]:

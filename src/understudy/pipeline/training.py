@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 from understudy.logs.read import read_dialogues
 from understudy.models.load import load_chat_model
-from understudy.pipeline.cell import Cell
+from understudy.pipeline.cell import LOGGED_CONTEXTS, Cell
 from understudy.runs import write_json
 from understudy.scheduler import StageContext, in_processes
+from understudy.speaker import Speaker
 from understudy.train.figures import Budget
 from understudy.train.loop import train
+from understudy.train.multiturn_aware import MultiturnAwareRollouts
 from understudy.train.rollouts import ConversationRollouts, LoggedRollouts, RolloutSource
 
 
@@ -24,34 +26,22 @@ def _engine(name: str) -> Callable[..., Budget]:
     return train_with_trl
 
 
-def train_arm(context: StageContext, cell: Cell, *, user: str | None, severity: float = 1.0) -> None:
+def train_arm(context: StageContext, cell: Cell, *, arm: str, user: str | None, severity: float = 1.0) -> None:
     """GRPO from the base: `model/`, `metrics.jsonl`, `budget.json`.
 
     Args:
-        user: label of the user that the policy talks with; None trains on logged contexts (the static arm).
+        user: label of the user that answers the policy; None for the static arm, where nobody does.
         severity: of the prompted stand-in's failings.
     """
-    in_processes(cell.config.rl.processes, _train, context, cell=cell, user=user, severity=severity)
+    in_processes(cell.config.rl.processes, _train, context, cell=cell, arm=arm, user=user, severity=severity)
 
 
-def _train(context: StageContext, *, cell: Cell, user: str | None, severity: float) -> None:
+def _train(context: StageContext, *, cell: Cell, arm: str, user: str | None, severity: float) -> None:
     """In one process or each of several, of which the first writes what comes of it."""
     policy = load_chat_model(context.input(cell.stage("base")) / "model")
     speaker = cell.model_speaker(policy, "agent")
-    # The same tasks, step by step, in every arm that converses.
-    seed, width = cell.seed_of("train"), cell.config.sampling.width
-    source: RolloutSource
-    if user is None:
-        logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")
-        source = LoggedRollouts(cell.training_family(), logs, seed=seed, width=width)
-    else:
-        source = ConversationRollouts(
-            cell.training_family(),
-            cell.user(user, context, severity=severity),
-            seed=seed,
-            width=width,
-            held_out=cell.goals(held_out=False),
-        )
+    answers = None if user is None else cell.user(user, context, severity=severity)
+    source = _source(context, cell, arm, answers)
     rl = cell.config.rl
     budget = _engine(rl.engine)(
         policy,
@@ -66,3 +56,27 @@ def _train(context: StageContext, *, cell: Cell, user: str | None, severity: flo
     policy.save(context.output / "model")
     shutil.copy(context.scratch / "metrics.jsonl", context.output / "metrics.jsonl")
     write_json(context.output / "budget.json", vars(budget))
+
+
+def _source(context: StageContext, cell: Cell, arm: str, user: Speaker | None) -> RolloutSource:
+    """Where an arm's contexts come from."""
+    # The same tasks, step by step, in every arm that converses.
+    family, seed, width = cell.training_family(), cell.seed_of("train"), cell.config.sampling.width
+    if arm not in LOGGED_CONTEXTS:
+        assert user is not None  # it answers in every arm that converses
+        held_out = cell.goals(held_out=False)
+        return ConversationRollouts(family, user, seed=seed, width=width, held_out=held_out)
+    logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")
+    if user is None:
+        return LoggedRollouts(family, logs, seed=seed, width=width)
+    rl = cell.config.rl
+    return MultiturnAwareRollouts(
+        family,
+        logs,
+        user,
+        samples=rl.forward_samples,
+        turns=rl.forward_turns,
+        token_penalty=rl.token_penalty,
+        seed=seed,
+        width=width,
+    )

@@ -45,6 +45,14 @@ def over_seeds(values: Sequence[float]) -> Estimate | None:
     return from_interval(t_interval(finite)) if finite else None
 
 
+def of_intervals(figures: Sequence[tuple[float, float, float]]) -> Estimate:
+    """A figure `(mean, low, high)` of each seed: over seeds with a t interval; with one seed its own over dialogues."""
+    if len(figures) == 1:
+        return Estimate(*figures[0], 1, "dialogues")
+    found = over_seeds([mean for mean, _, _ in figures])
+    return found or Estimate(math.nan, math.nan, math.nan, 0, "seeds")
+
+
 def of_scores(scores: Sequence[Score]) -> Estimate | None:
     """Reward over seeds with a t interval; with one seed its bootstrap interval over dialogues."""
     if len(scores) == 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from understudy.report.estimate import Estimate, of_scores, over_seeds
+from understudy.report.estimate import Estimate, of_intervals, of_scores, over_seeds
 from understudy.report.read import CellData
 from understudy.results import ArmResult, Score
 from understudy.shift.likelihood import TurnShift
@@ -61,7 +61,7 @@ def users_table(cells: Sequence[CellData]) -> UsersTable | None:
     return UsersTable(
         users,
         {kind: {user: _coherence(*count) for user, count in row.items()} for kind, row in counts.items()},
-        {name: {user: _estimate(figures) for user, figures in row.items()} for name, row in style.items()},
+        {name: {user: of_intervals(figures) for user, figures in row.items()} for name, row in style.items()},
         {
             model: (
                 over_seeds([r.perplexity[model].per_token for r in results if model in r.perplexity]),
@@ -79,17 +79,10 @@ def _coherence(violations: int, occasions: int) -> CoherenceCell:
     return CoherenceCell(violations, occasions, interval.mean, interval.low, interval.high)
 
 
-def _estimate(figures: Sequence[tuple[float, float, float]]) -> Estimate:
-    if len(figures) == 1:
-        return Estimate(*figures[0], 1, "dialogues")
-    found = over_seeds([mean for mean, _, _ in figures])
-    return found or Estimate(float("nan"), float("nan"), float("nan"), 0, "seeds")
-
-
 def people_heard(cells: Sequence[CellData]) -> Estimate | None:
     """Perplexity of held-out people to the referee; None where no referee judged."""
     found = [cell.users.people_heard for cell in cells if cell.users is not None and cell.users.people_heard]
-    return _estimate([(f.mean, f.low, f.high) for f in found]) if found else None
+    return of_intervals([(f.mean, f.low, f.high) for f in found]) if found else None
 
 
 def agent_user_table(cells: Sequence[CellData], arms: Sequence[str]) -> dict[str, dict[str, Estimate]]:
@@ -195,7 +188,7 @@ def _by_turn(
         found = [curves[name] for curves in seeds if curves.get(name)]
         common = sorted(set.intersection(*map(set, found))) if found else []
         if common:
-            result[name] = {turn: _estimate([points[turn] for points in found]) for turn in common}
+            result[name] = {turn: of_intervals([points[turn] for points in found]) for turn in common}
     return result
 
 

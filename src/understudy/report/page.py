@@ -49,6 +49,7 @@ class Section:
     people_heard: Estimate | None = None
     from_base: dict[str, dict[str, Estimate]] = field(default_factory=dict)
     sources: dict[str, tuple[ShiftSource | None, ShiftSource | None]] = field(default_factory=dict)
+    interactivity_judge: str = ""
 
     @property
     def last_turn(self) -> int | None:
@@ -138,6 +139,7 @@ def _section(data: RunData, summary: FamilySummary, prefix: str) -> Section:
         people_heard=people_heard(cells),
         sources=shift_sources(cells),
         from_base=from_base(cells),
+        interactivity_judge=next((c.interactivity.judge for c in cells if c.interactivity is not None), ""),
     )
 
 
@@ -166,19 +168,20 @@ def _ran(data: RunData) -> list[tuple[str, str]]:
 
 
 def _endpoint(data: RunData) -> list[tuple[str, str]]:
-    """What a prompted LLM was asked, and what it cost."""
-    if data.answers is None:
-        return []
-    prompted = data.config.get("prompted")
-    prices = prompted if isinstance(prompted, dict) else {}
-    cost = data.answers.cost(float(prices.get("price_in") or 0), float(prices.get("price_out") or 0))
-    tokens = data.answers.prompt_tokens + data.answers.completion_tokens
-    return [
-        (
-            f"{data.answers.answers:,}",
-            f"answers of the prompted LLM, {tokens:,} tokens" + (f", {cost:,.2f}" if cost else ""),
-        )
-    ]
+    """What LLMs were asked, and what it cost."""
+    facts = []
+    for section, spent, what in (
+        ("prompted", data.answers, "answers of the prompted LLM"),
+        ("interactivity", data.scores, "scores of the judge of interactivity"),
+    ):
+        if spent is None:
+            continue
+        found = data.config.get(section)
+        prices = found if isinstance(found, dict) else {}
+        cost = spent.cost(float(prices.get("price_in") or 0), float(prices.get("price_out") or 0))
+        tokens = spent.prompt_tokens + spent.completion_tokens
+        facts.append((f"{spent.answers:,}", f"{what}, {tokens:,} tokens" + (f", {cost:,.2f}" if cost else "")))
+    return facts
 
 
 def _arm_words(families: tuple[FamilySummary, ...]) -> dict[str, str]:

@@ -22,6 +22,7 @@ ARM_LOOKS = {
     "base": Look("#a2a8b0", "o", "the start: fine-tuned on logs, no RL"),
     "control": Look("#d0a97e", "v", "base with more fine-tuning, no RL"),
     "static": Look("#4b9be0", "s", "RL on logged contexts, no user in training"),
+    "multiturn-aware": Look("#d86fa8", "X", "RL on logged contexts, scored by continuations with the aligned user"),
     "interactive": Look("#cb3a2a", "D", "RL with the {prompted}"),
     "calibrated": Look("#0b7a63", "P", "RL with the user aligned on logs"),
     "oracle": Look("#54278f", "^", "RL against the {people}: the reference"),

@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from understudy.endpoint.answers import ANSWERS, SCORES, AnswerStore, Spent
 from understudy.errors import RunError
-from understudy.results import ArmResult, Record, ShiftResult, TranscriptsResult, UsersResult
+from understudy.results import ArmResult, InteractivityResult, Record, ShiftResult, TranscriptsResult, UsersResult
 from understudy.runs import MetricsLog
-from understudy.users.answers import ANSWERS, AnswerStore, Spent
 
 R = TypeVar("R", bound=Record)
 
-RL_ARMS = ("static", "interactive", "calibrated", "oracle")
+RL_ARMS = ("static", "multiturn-aware", "interactive", "calibrated", "oracle")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class CellData:
     transcripts: TranscriptsResult | None
     missing: tuple[str, ...]
     all_judged: bool
+    interactivity: InteractivityResult | None = None
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,15 @@ class RunData:
     Attributes:
         manifest: empty if absent.
         cells: all that have, or should have, results.
-        answers: what an endpoint was asked; None where there was none.
+        answers: what a prompted LLM was asked; None where there was none.
+        scores: what a judge of interactivity was asked, likewise.
     """
 
     path: Path
     manifest: Mapping[str, Any]
     cells: tuple[CellData, ...]
     answers: Spent | None = None
+    scores: Spent | None = None
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -102,8 +105,12 @@ def read_run(run: Path) -> RunData:
             where=str(run),
             fix="let the run judge its first agent (go on with --resume), or give another run folder",
         )
-    answers = run / "shared" / ANSWERS
-    return RunData(run, manifest or {}, tuple(cells), AnswerStore(answers).spent() if answers.is_file() else None)
+    answers, scores = (_spent(run / "shared" / name) for name in (ANSWERS, SCORES))
+    return RunData(run, manifest or {}, tuple(cells), answers, scores)
+
+
+def _spent(answers: Path) -> Spent | None:
+    return AnswerStore(answers).spent() if answers.is_file() else None
 
 
 def _found(run: Path) -> dict[tuple[str, int], None]:
@@ -127,7 +134,15 @@ def _cell(run: Path, family: str, seed: int, config: Mapping[str, Any]) -> CellD
     shift = _record(folder / "shift" / "result.json", ShiftResult)
     users = _record(folder / "users" / "result.json", UsersResult)
     transcripts = _record(folder / "transcripts" / "result.json", TranscriptsResult)
-    measured = {"context shift": shift, "coherence of the users": users, "transcripts": transcripts}
+    interactivity = _record(folder / "interactivity" / "result.json", InteractivityResult)
+    measured: dict[str, Record | None] = {
+        "context shift": shift,
+        "coherence of the users": users,
+        "transcripts": transcripts,
+    }
+    judge = config.get("interactivity")
+    if isinstance(judge, dict) and judge.get("model") is not None:
+        measured["interactivity"] = interactivity
     expected = tuple(config.get("arms", ())) or tuple(arms)
     sweeps = tuple(r for r in results if _is_sweep(r))
     missing = [
@@ -137,7 +152,17 @@ def _cell(run: Path, family: str, seed: int, config: Mapping[str, Any]) -> CellD
         *_missing_sweeps(sweeps, config, any(arm.judge_label.startswith("referee") for arm in arms.values())),
     ]
     return CellData(
-        family, seed, arms, sweeps, metrics, shift, users, transcripts, tuple(missing), set(expected) <= set(arms)
+        family,
+        seed,
+        arms,
+        sweeps,
+        metrics,
+        shift,
+        users,
+        transcripts,
+        tuple(missing),
+        set(expected) <= set(arms),
+        interactivity,
     )
 
 

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from understudy.config import ARMS
-from understudy.report.estimate import Estimate, from_interval, of_scores, over_seeds
+from understudy.report.estimate import Estimate, from_interval, of_intervals, of_scores, over_seeds
 from understudy.report.palette import is_referee
 from understudy.report.read import CellData, RunData, read_run
-from understudy.results import ArmResult, Score
+from understudy.results import ArmResult, Figure, Interactivity, Score
 from understudy.stats import paired_difference, recovered
 
 PAIRS = (
     ("calibrated", "static"),
+    ("calibrated", "multiturn-aware"),
     ("calibrated", "interactive"),
     ("calibrated", "base"),
+    ("multiturn-aware", "static"),
     ("interactive", "base"),
     ("control", "base"),
 )
@@ -41,6 +43,10 @@ class ArmRow:
         heard: the agent's perplexity to the referee by decoding; empty where no referee judged.
         of_people: the agent's own perplexity on held-out people, likewise.
         cost: means over seeds by name of `Cost`'s fields.
+        interaction: the agent's `turns`, `words` and `tokens` per dialogue at tuned decoding; without `tokens` where the agent
+            is no model, empty for results of earlier versions.
+        interactivity: as an LLM judges it (tuned decoding), from 0 to 1; None where none did.
+        scored, unscored: dialogues that it judged, and that it gave no score for, over all seeds.
     """
 
     arm: str
@@ -59,6 +65,10 @@ class ArmRow:
     heard: Mapping[str, Estimate]
     of_people: Estimate | None
     cost: Mapping[str, float]
+    interaction: Mapping[str, Estimate]
+    interactivity: Estimate | None
+    scored: int
+    unscored: int
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,16 @@ class FamilySummary:
     @property
     def one_seed(self) -> bool:
         return max(len(row.seeds) for row in self.arms) == 1
+
+    @property
+    def counted(self) -> str:
+        """What an agent's words are counted in: `tokens`, or `words` where no agent is a model; empty if they were not."""
+        return next((unit for unit in ("tokens", "words") if any(unit in row.interaction for row in self.arms)), "")
+
+    @property
+    def interactivity_judged(self) -> bool:
+        """Whether an LLM was asked how interactive the agents are."""
+        return any(row.scored or row.unscored for row in self.arms)
 
     def row(self, arm: str) -> ArmRow | None:
         return next((row for row in self.arms if row.arm == arm), None)
@@ -178,14 +198,14 @@ def _family(name: str, cells: Sequence[CellData], expected: Sequence[int]) -> Fa
         people=first.judge_label,
         reward_name=first.reward_name,
         reward_max=first.reward_max,
-        arms=tuple(_row(arm, by_arm) for arm in names),
+        arms=tuple(_row(arm, by_arm, _judged(cells, arm)) for arm in names),
         differences=differences,
         finished=tuple(cell.seed for cell in cells if cell.all_judged),
         expected=tuple(expected) or tuple(cell.seed for cell in cells),
     )
 
 
-def _row(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]]) -> ArmRow:
+def _row(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]], judged: Sequence[Interactivity]) -> ArmRow:
     results = list(by_arm[arm].values())
     tuned = [r.decoding["tuned"] for r in results]
     rewards = {}
@@ -216,7 +236,31 @@ def _row(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]]) -> ArmRow:
         heard=_over_seeds([{name: figure.mean for name, figure in by_decoding.items()} for by_decoding in heard]),
         of_people=over_seeds([r.language.of_people for r in results if r.language is not None]),
         cost={key: _mean([cost[key] for cost in costs]) for key in costs[0]},
+        interaction=_interaction(tuned),
+        interactivity=_of_figures([found.score for found in judged]),
+        scored=sum(found.n for found in judged),
+        unscored=sum(found.missing for found in judged),
     )
+
+
+def _judged(cells: Sequence[CellData], arm: str) -> list[Interactivity]:
+    return [c.interactivity.arms[arm] for c in cells if c.interactivity is not None and arm in c.interactivity.arms]
+
+
+def _interaction(scores: Sequence[Score]) -> dict[str, Estimate]:
+    measured = [score.interaction for score in scores if score.interaction is not None]
+    figures: dict[str, Sequence[Figure | None]] = {
+        "turns": [found.turns for found in measured],
+        "words": [found.words for found in measured],
+        "tokens": [found.tokens for found in measured],
+    }
+    return {name: e for name, found in figures.items() if (e := _of_figures(found)) is not None}
+
+
+def _of_figures(figures: Sequence[Figure | None]) -> Estimate | None:
+    """Over the seeds that have one."""
+    found = [(f.mean, f.low, f.high) for f in figures if f is not None]
+    return of_intervals(found) if found else None
 
 
 def _recovered(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]]) -> Estimate | None:

@@ -40,6 +40,7 @@ class RunFolder:
         resume: bool = False,
         inputs: Sequence[Path] | None = None,
         free: Collection[str] = (),
+        later: Mapping[str, Any] | None = None,
     ) -> RunFolder:
         """Start a run, or go on with one.
 
@@ -49,6 +50,7 @@ class RunFolder:
             resume: go on with the run that is there; a folder without a run is started afresh.
             inputs: files and folders whose contents the run depends on; by default the config's `data`, if it has one.
             free: dotted keys that may differ in a run that goes on: they change what it costs, not what comes of it.
+            later: values of dotted keys that a run of an earlier version lacks: options that change nothing at these.
 
         Raises:
             RunError: if the folder holds a run and `resume` is false, or a run of another config or of other inputs
@@ -60,7 +62,7 @@ class RunFolder:
             inputs = [data] if data is not None else []
         values = config.model_dump(mode="json")
         if (path / MANIFEST).exists():
-            return cls._resumed(path, values, inputs, resume, free)
+            return cls._resumed(path, values, inputs, resume, free, later)
         _refuse_occupied(path)
         with disk_errors(path):
             path.mkdir(parents=True, exist_ok=True)
@@ -117,7 +119,13 @@ class RunFolder:
 
     @classmethod
     def _resumed(
-        cls, path: Path, config: Mapping[str, Any], inputs: Sequence[Path], resume: bool, free: Collection[str]
+        cls,
+        path: Path,
+        config: Mapping[str, Any],
+        inputs: Sequence[Path],
+        resume: bool,
+        free: Collection[str],
+        later: Mapping[str, Any] | None,
     ) -> RunFolder:
         run = cls.open(path)
         if not resume:
@@ -126,7 +134,7 @@ class RunFolder:
                 where=str(path),
                 fix="go on with it by --resume, or start anew with another --out",
             )
-        if keys := differences(run.manifest["config"], config, free):
+        if keys := differences(run.manifest["config"], config, free, later):
             raise _refused(path, "another config", keys, "go back to these values, or start anew with another --out")
         if files := differences(run.manifest.get("inputs", {}), input_hashes(inputs)):
             raise _refused(

@@ -64,9 +64,18 @@ def input_hashes(paths: Sequence[Path]) -> dict[str, str]:
     return hashes
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], free: Collection[str] = ()) -> list[str]:
-    """One line `key: old, now new` for each dotted key whose values differ, those that are `free` to do so left out."""
-    before, after = dict(_flat(old)), dict(_flat(new))
+def differences(
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    free: Collection[str] = (),
+    later: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """One line `key: old, now new` for each dotted key whose values differ, those that are `free` to do so left out.
+
+    Args:
+        later: what the dotted keys stand for that `old` may lack.
+    """
+    before, after = {**(later or {}), **dict(_flat(old))}, dict(_flat(new))
     absent = "absent"
     return [
         f"{key}: {before.get(key, absent)}, now {after.get(key, absent)}"

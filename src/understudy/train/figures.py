@@ -21,10 +21,10 @@ class Budget:
 
     def add(self, rollouts: Sequence[Rollout]) -> None:
         """Count one step's rollouts."""
-        messages = sum(r.agent_messages for r in rollouts)
+        messages = sum(r.sampled_messages for r in rollouts)
         self.messages += messages
         self.dialogues += len(rollouts)
-        self.tokens += _tokens(rollouts)
+        self.tokens += sum(r.sampled_tokens for r in rollouts)
         self.messages_per_rollout = max(1.0, messages / max(1, len(rollouts)))
 
 
@@ -37,7 +37,7 @@ def step_figures(collected: Collected) -> dict[str, float]:
         "reward_std": float(np.std(rewards)) if rewards else float("nan"),
         "undetermined": len(rollouts) - len(rewards),
         "entropy": _mean_surprise(rollouts),
-        "tokens": _tokens(rollouts),
+        "tokens": sum(r.sampled_tokens for r in rollouts),
         "failed": collected.failed,
         "turns": _mean([r.agent_messages for r in rollouts]),
         "walked_out": _mean([r.walked_out for r in rollouts]),
@@ -46,11 +46,8 @@ def step_figures(collected: Collected) -> dict[str, float]:
 
 def _mean_surprise(rollouts: Sequence[Rollout]) -> float:
     """Mean -log pi of the sampled tokens, nats: an unbiased estimate of the policy's entropy per token."""
-    return sum(-sum(r.record.logprobs) for r in rollouts) / max(1, _tokens(rollouts))
-
-
-def _tokens(rollouts: Sequence[Rollout]) -> int:
-    return sum(sum(r.record.sampled) for r in rollouts)
+    tokens = sum(sum(r.record.sampled) for r in rollouts)
+    return sum(-sum(r.record.logprobs) for r in rollouts) / max(1, tokens)
 
 
 def _mean(values: Sequence[float]) -> float:

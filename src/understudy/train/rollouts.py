@@ -13,7 +13,7 @@ from understudy.runs import stream, stream_seed
 from understudy.speaker import Failure, Request, Speaker
 from understudy.tasks.base import FinalAct, TaskFamily
 from understudy.tasks.heldout import draw_task
-from understudy.types import WALK_OUTS, Dialogue, TokenRecord
+from understudy.types import WALK_OUTS, Dialogue, Message, TokenRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +22,21 @@ class Rollout:
 
     Attributes:
         reward: None where the log does not determine it; such a rollout is left out and counted.
-        agent_messages: messages that the policy sampled.
-        walked_out: whether the user left.
+        agent_messages: messages that the policy sampled, and that are trained.
+        walked_out: whether the user left; of several continuations, the share that it left.
         turn_rewards: one per sampled message (per span of `record`), where the family rewards each; they sum to `reward`.
+        forward_messages: what the policy sampled besides to find the reward (`MultiturnAwareRollouts`); it is not trained.
+        forward_tokens: of these messages.
     """
 
     record: TokenRecord
     reward: float | None
     group: int
     agent_messages: int
-    walked_out: bool = False
+    walked_out: float = False
     turn_rewards: tuple[float, ...] = ()
+    forward_messages: int = 0
+    forward_tokens: int = 0
 
     @property
     def rewards(self) -> tuple[float, ...]:
@@ -40,6 +44,16 @@ class Rollout:
         if self.turn_rewards or self.reward is None:
             return self.turn_rewards
         return (*(0.0 for _ in self.record.spans[1:]), self.reward)
+
+    @property
+    def sampled_messages(self) -> int:
+        """All that the policy sampled for it."""
+        return self.agent_messages + self.forward_messages
+
+    @property
+    def sampled_tokens(self) -> int:
+        """Likewise."""
+        return sum(self.record.sampled) + self.forward_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,25 +164,21 @@ class LoggedRollouts:
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int, part: slice = WHOLE) -> Collected:
         rng = stream(self.seed, "context", str(step))
         chosen = rng.choice(len(self.acts), size=groups, replace=len(self.acts) < groups)
+        mine = range(groups)[part]
+        contexts = [self.acts[chosen[group]] for group in mine]
+        requests = [
+            self._request(d, act, group, f"{step}-{group}") for group, (d, act) in zip(mine, contexts, strict=True)
+        ]
+        answers = alternatives_in_batches(agent, requests, group_size, width=self.width)
         rollouts: list[Rollout] = []
         failed = 0
-        at_once = max(1, self.width // group_size)
-        mine = range(groups)[part]
-        for start in range(0, len(mine), at_once):
-            together = mine[start : start + at_once]
-            contexts = [self.acts[chosen[group]] for group in together]
-            requests = [
-                self._request(d, act, group, f"{step}-{group}")
-                for group, (d, act) in zip(together, contexts, strict=True)
-            ]
-            answers = agent.alternatives(requests, group_size)
-            for group, (dialogue, act), answer in zip(together, contexts, answers, strict=True):
-                if isinstance(answer, Failure):
-                    failed += group_size
-                    continue
-                for message, record in answer:
-                    reward = self.family.final_act_reward(dialogue.task, dialogue.messages, act.position, message.text)
-                    rollouts.append(Rollout(record, reward, group, 1))
+        for group, (dialogue, act), answer in zip(mine, contexts, answers, strict=True):
+            if isinstance(answer, Failure):
+                failed += group_size
+                continue
+            for message, record in answer:
+                reward = self.family.final_act_reward(dialogue.task, dialogue.messages, act.position, message.text)
+                rollouts.append(Rollout(record, reward, group, 1))
         return Collected(rollouts, failed)
 
     def _request(self, dialogue: Dialogue, act: FinalAct, key: int, name: str) -> Request:
@@ -180,3 +190,15 @@ class LoggedRollouts:
             seed=stream_seed(self.seed, "dialogue", name),
             forced=act.forced,
         )
+
+
+def alternatives_in_batches(
+    agent: ModelSpeaker, requests: Sequence[Request], count: int, *, width: int
+) -> list[list[tuple[Message, TokenRecord]] | Failure]:
+    """As `ModelSpeaker.alternatives`, for as many requests at once as `width` messages allow."""
+    at_once = max(1, width // count)
+    return [
+        answer
+        for start in range(0, len(requests), at_once)
+        for answer in agent.alternatives(requests[start : start + at_once], count)
+    ]

@@ -220,7 +220,7 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers is not type
             "grad_norm": logs["grad_norm"],
             "step": step,
             "groups": self.groups,
-            "messages": sum(r.agent_messages for r in self.collected.rollouts),
+            "messages": sum(r.sampled_messages for r in self.collected.rollouts),
             "dialogues": len(self.collected.rollouts),
             "seconds": time.monotonic() - self.began,
             "sampling_seconds": self.sampled - self.began,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from understudy.errors import RunError
 
-ANSWERS = "answers.sqlite"
-"""The file's name in the folder that the stages of a run share."""
+ANSWERS, SCORES = "answers.sqlite", "interactivity.sqlite"
+"""Files in the folder that the stages of a run share: what a prompted user said, what a judge of interactivity did."""
 _WAIT_SECONDS = 60.0
 """How long to wait for another process that writes."""
 
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Answers that are kept, and the tokens of all that were billed, those without words included."""
+    """Answers that are kept, and the tokens of all that were billed, those that could not be used included."""
 
     answers: int
     prompt_tokens: int

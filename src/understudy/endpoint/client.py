@@ -1,0 +1,196 @@
+"""Asks an LLM behind any OpenAI-compatible endpoint: with patience, within a budget, and never twice for the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from understudy.config import EndpointConfig
+from understudy.endpoint.answers import Answer, AnswerStore
+from understudy.errors import ConfigError, UnderstudyError
+from understudy.speaker import Failure
+
+T = TypeVar("T")
+
+_LONGEST_PAUSE_SECONDS = 30.0
+
+
+class BudgetSpent(UnderstudyError):
+    """The run has used what it was allowed to; every answer so far is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked.
+
+    Attributes:
+        messages: with `role` (`system`, `user` or `assistant`) and `content`.
+        seed: keeps answers to the same words apart; it is not sent.
+    """
+
+    messages: Sequence[dict[str, str]]
+    seed: int
+
+
+class EndpointClient:
+    """Gets an answer that can be used, or a `Failure`, for each question.
+
+    A request is tried again after refusals for load (429), errors of the server (5xx), time-outs, broken connections, and
+    answers that are no JSON or cannot be used; with pauses that double. Every answer that can be used is kept in `store` under
+    the model, what was asked, how it is sampled and the question's seed, so that a run that goes on asks for none of them
+    again; what the others cost is kept as well.
+
+    Args:
+        config: model, address, limits and prices.
+        store: of answers.
+
+    Raises:
+        ConfigError: if the `openai` package or the key is missing.
+    """
+
+    def __init__(self, config: EndpointConfig, store: AnswerStore) -> None:
+        self.config, self.store = config, store
+        self.counts: Counter[str] = Counter()
+        """Requests by what became of them: `answered`, `kept` (from the store), `tried again`, `failed`, `cut`."""
+        self._lock = threading.Lock()
+        self._client = _client(config)
+
+    def ask(self, questions: Sequence[Question], read: Callable[[str], T]) -> list[T | Failure]:
+        """What is read in each answer, `config.concurrency` questions at a time.
+
+        Args:
+            read: from the answer's text; raises ValueError where it cannot be used, and says why.
+
+        Raises:
+            BudgetSpent: if tokens or money are used up.
+            ConfigError: if the endpoint refuses a request that cannot be mended by trying again.
+        """
+        with ThreadPoolExecutor(max_workers=self.config.concurrency) as pool:
+            return list(pool.map(lambda question: self._one(question, read), questions))
+
+    def _one(self, question: Question, read: Callable[[str], T]) -> T | Failure:
+        asked = {
+            "model": self.config.model,
+            "messages": list(question.messages),
+            "temperature": self.config.temperature,
+            "max_tokens": self.config.max_tokens,
+        }
+        key = hashlib.sha256(json.dumps([asked, question.seed], sort_keys=True).encode()).hexdigest()
+        answer = self.store.get(key)
+        if answer is not None:
+            self._count("kept")
+            return read(answer.text)
+        self._stop_if_spent()
+        why = ""
+        for attempt in range(self.config.retries + 1):
+            if attempt:
+                self._stop_if_spent()
+                self._count("tried again")
+                time.sleep(min(_LONGEST_PAUSE_SECONDS, self.config.pause_seconds * 2 ** (attempt - 1)))
+            try:
+                answer = self._send(asked)
+            except _NoAnswer as error:
+                why = str(error)
+                continue
+            try:
+                found = read(answer.text)
+            except ValueError as error:
+                # It was billed all the same (a model that thinks until its limit says nothing).
+                self.store.put(f"unusable {uuid.uuid4()}", replace(answer, text=""))
+                why = f"the endpoint's answer cannot be used: {error}"
+                continue
+            self.store.put(key, answer)
+            self._count("answered")
+            if answer.cut:
+                self._count("cut")
+            return found
+        self._count("failed")
+        return Failure(f"{why} ({self.config.retries + 1} attempts)")
+
+    def _send(self, asked: dict[str, Any]) -> Answer:
+        from openai import APIConnectionError, APIStatusError
+
+        try:
+            return _read(self._client.chat.completions.with_raw_response.create(**asked).text)
+        except APIStatusError as error:
+            if error.status_code not in (408, 409, 429) and error.status_code < 500:
+                raise ConfigError(
+                    f"the endpoint refuses the request ({error.status_code}): {error.message}",
+                    where=f"endpoint {self.config.model}",
+                    fix="check model, base_url, the key and the limits of the section",
+                ) from error
+            raise _NoAnswer(f"the endpoint answered {error.status_code}") from error
+        except APIConnectionError as error:  # time-outs and connections that broke
+            raise _NoAnswer(f"no answer from the endpoint: {error}") from error
+        except ValueError as error:
+            raise _NoAnswer(f"the endpoint's answer cannot be read: {error}") from error
+
+    def _stop_if_spent(self) -> None:
+        config = self.config
+        if config.max_total_tokens is None and config.max_cost is None:
+            return  # what was spent is a sum over all answers: not to be taken for nothing
+        spent = self.store.spent()
+        tokens = spent.prompt_tokens + spent.completion_tokens
+        cost = spent.cost(config.price_in, config.price_out)
+        for used, limit, key in (
+            (tokens, config.max_total_tokens, "max_total_tokens"),
+            (cost, config.max_cost, "max_cost"),
+        ):
+            if limit is not None and used >= limit:
+                raise BudgetSpent(
+                    f"the endpoint's budget is spent: {used:,.2f} of {limit:,} ({key})",
+                    where=f"endpoint {config.model}",
+                    fix=f"raise {key} and go on with --resume: all {spent.answers:,} answers are kept",
+                )
+
+    def _count(self, what: str) -> None:
+        with self._lock:
+            self.counts[what] += 1
+
+
+class _NoAnswer(Exception):
+    """One attempt failed in a way that another one may mend."""
+
+
+def _read(body: str) -> Answer:
+    """The answer in a response's body.
+
+    Raises:
+        ValueError: if it is no JSON, or has no choice.
+    """
+    value = json.loads(body)
+    try:
+        choice = value["choices"][0]
+        text, reason = choice["message"]["content"], choice.get("finish_reason")
+        usage = value.get("usage") or {}
+        read, written = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ValueError(f"no choice in it ({error!r})") from None
+    return Answer(text.strip() if isinstance(text, str) else "", read, written, cut=reason == "length")
+
+
+def _client(config: EndpointConfig) -> Any:
+    try:
+        from openai import OpenAI
+    except ImportError as error:
+        raise ConfigError(
+            "an endpoint needs the package `openai`", where="endpoint", fix="pip install -e '.[endpoint]'"
+        ) from error
+    key = os.environ.get(config.api_key_env, "")
+    if not key and config.base_url is None:
+        raise ConfigError(
+            f"the environment variable {config.api_key_env} is not set",
+            where="endpoint",
+            fix="set it to the key of the endpoint, or name another one with api_key_env",
+        )
+    # Retries are made, counted and limited here, for answers that cannot be read as well.
+    return OpenAI(api_key=key or "none", base_url=config.base_url, timeout=config.timeout_seconds, max_retries=0)
