@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM
 from transformers.models.gemma3.configuration_gemma3 import Gemma3TextConfig
 from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
 
+from articles import write_articles
 from chat_formats import tokenizer
 from fake_endpoint import Server, serve
 from understudy.align.sft import texts_of
@@ -318,35 +319,50 @@ def random_gemma_and_qwen(folder: Path) -> None:
         made = tokenizer(name)
         shape = {
             "vocab_size": len(made), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 2048, "eos_token_id": 1,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 4096, "eos_token_id": 1,
         }  # fmt: skip
         ChatModel(AutoModelForCausalLM.from_config(kind(**shape, **more)).float(), made).save(folder / name)
 
 
-@pytest.mark.slow
-def test_the_papers_setting_at_a_small_size(tmp_path: Path) -> None:
-    """The recipe as it stands but for its sizes: instruct model, no SFT of the agent, word problems, four arms."""
-    root = Path(__file__).resolve().parents[1]
-    random_gemma_and_qwen(tmp_path)
+def compare_as_in_the_paper(folder: Path, task: str, data: Path) -> Path:
+    """The folder of the one cell of a recipe that is run as it stands but for its sizes: instruct models, four arms."""
+    random_gemma_and_qwen(folder)
+    recipe = Path(__file__).resolve().parents[1] / "examples" / "paper" / f"{task}.yaml"
     done = understudy(
-        "compare", "--preset", "pretrained", "--config", str(root / "examples/paper/maths.yaml"), "--seed", "0",
-        "--data", str(root / "tests/fixtures/gsm8k"), "--out", "run", "--jobs", "1",
+        "compare", "--preset", "pretrained", "--config", str(recipe), "--seed", "0",
+        "--data", str(data), "--out", "run", "--jobs", "1",
         *small(
             "model.base=gemma", "user_model.base=qwen", "unseen_user_model.base=qwen", "prompted.model=null",
-            "prompted.base_url=null", "model.max_length=2000", "user_model.max_length=2000",
-            "unseen_user_model.max_length=2000", "rl.max_groups=2", "sampling.width=32", "sampling.max_message_tokens=24",
-            "sft.steps=1", "logs.dialogues=100", "logs.people=20", "judge.dialogues=10", "judge.shift_dialogues=10",
-        ), cwd=tmp_path,
+            "prompted.base_url=null", "rl.max_groups=2", "sampling.width=32", "sampling.max_message_tokens=24", "sft.steps=1",
+            "logs.dialogues=100", "logs.people=20", "judge.dialogues=10", "judge.shift_dialogues=10",
+        ), cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    cell = tmp_path / "run" / "stages" / "maths" / "seed0"
+    cell = folder / "run" / "stages" / task / "seed0"
     fitted = json.loads((cell / "base" / "history.json").read_text())
     assert (fitted["epochs"], fitted["dialogues"]) == ([], 0), "the agent is taken as it is"
     assert json.loads((cell / "user-aligned" / "history.json").read_text())["epochs"]
+    return cell
+
+
+@pytest.mark.slow
+def test_the_papers_setting_of_maths_at_a_small_size(tmp_path: Path) -> None:
+    problems = Path(__file__).resolve().parent / "fixtures" / "gsm8k"
+    cell = compare_as_in_the_paper(tmp_path, "maths", problems)
     judged = {d.task.goal["answer"] for d in read_dialogues(cell / "judge-calibrated" / "real-T1.jsonl")}
-    kept = (root / "tests/fixtures/gsm8k/test.jsonl").read_text()
+    kept = (problems / "test.jsonl").read_text()
     assert judged
     assert all(f"#### {answer}" in kept for answer in judged)
+
+
+@pytest.mark.slow
+def test_the_papers_setting_of_documents_at_a_small_size(tmp_path: Path) -> None:
+    write_articles(tmp_path / "articles", 40, 10)
+    cell = compare_as_in_the_paper(tmp_path, "document", tmp_path / "articles")
+    judged = {d.task.goal["text"] for d in read_dialogues(cell / "judge-calibrated" / "real-T1.jsonl")}
+    kept = (tmp_path / "articles" / "test.jsonl").read_text()
+    assert judged
+    assert all(text in kept for text in judged)
 
 
 @pytest.mark.slow

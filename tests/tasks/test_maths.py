@@ -15,7 +15,8 @@ from understudy.tasks.base import Check, FinalAct
 from understudy.tasks.maths import Maths
 from understudy.tasks.maths.family import AGENT_PROMPT, OTHER_NUMBER, final_answer, is_right
 from understudy.tasks.maths.population import LEAVING, NOTHING_MORE, Patience, People
-from understudy.tasks.maths.problems import read_problems, sentences
+from understudy.tasks.maths.problems import read_problems
+from understudy.tasks.prose import sentences
 from understudy.types import Message, Task
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "gsm8k"

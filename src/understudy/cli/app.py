@@ -93,13 +93,16 @@ def compare(
     out: Out = Path("runs/compare"),
     task: Annotated[
         list[str] | None,
-        typer.Option(help="Task family (repeatable): elicit, edit, haggle, negotiate, maths. Default: the config's."),
+        typer.Option(
+            help="Task family (repeatable): elicit, edit, haggle, negotiate, maths, document. Default: the config's."
+        ),
     ] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Seed (repeatable). Default: the config's.")] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of people's dialogues or of tasks: Deal or No Deal for `negotiate`, GSM8K for `maths`."
+            help="Folder of people's dialogues or of tasks: Deal or No Deal for `negotiate`, GSM8K for `maths`, articles for "
+            "`document`."
         ),
     ] = None,
     severity: Annotated[

@@ -28,12 +28,15 @@ Dialogues = Annotated[Path, typer.Argument(help="dialogues.jsonl of `logs import
 @logs.command()
 def sample(
     task: Annotated[
-        str, typer.Argument(help="Task family with known users: elicit, edit, haggle, or maths with --data.")
+        str,
+        typer.Argument(help="Task family with known users: elicit, edit, haggle, or maths or document with --data."),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="JSONL file in the OpenAI `messages` form.")],
     dialogues: Annotated[int, typer.Option(min=1, help="How many dialogues.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of tasks, persons and words.")] = 0,
-    data: Annotated[Path | None, typer.Option(help="Folder that the tasks come from: GSM8K for `maths`.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder that the tasks come from: GSM8K for `maths`, articles for `document`.")
+    ] = None,
 ) -> None:
     """Dialogues of known users with the imperfect scripted agent, for reading and for trying things out."""
     from understudy.logs.files import refuse_existing

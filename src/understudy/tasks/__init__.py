@@ -18,6 +18,7 @@ FAMILIES: dict[str, str] = {
     "haggle": "understudy.tasks.haggle:Haggle",
     "negotiate": "understudy.tasks.negotiate:Negotiate",
     "maths": "understudy.tasks.maths:Maths",
+    "document": "understudy.tasks.document:Document",
 }
 """Name on the command line -> `module:Class`."""
 

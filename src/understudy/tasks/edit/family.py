@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from understudy.tasks.base import Check, FinalAct
+from understudy.tasks.bleu import bleu
 from understudy.tasks.edit import coherence as checks
 from understudy.tasks.edit.population import EditPopulation
 from understudy.tasks.edit.prompted import prompted_reply
@@ -112,21 +111,6 @@ def draft_bleu(message: str, target: str) -> float:
     """Sentence BLEU in [0, 100] of an agent's message read as a draft; 0 if it is none."""
     draft = read_agent(message).draft
     return bleu(draft.text, target) if draft else 0.0
-
-
-@lru_cache(maxsize=65536)
-def bleu(draft: str, target: str) -> float:
-    """Sentence BLEU by sacrebleu in [0, 100]: 4-grams, exponential smoothing, effective order."""
-    score: float = _metric().sentence_score(draft, [target]).score
-    # 100.00000000000004 is what a perfect match scores.
-    return min(score, 100.0)
-
-
-@lru_cache(maxsize=1)
-def _metric() -> Any:
-    from sacrebleu.metrics import BLEU
-
-    return BLEU(smooth_method="exp", effective_order=True)
 
 
 def _is_draft(message: Message) -> bool:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from understudy.tasks.grammar import Choice, Concat, Expression, Literal
 from understudy.tasks.population import Option, Population, ReplyDistribution
+from understudy.tasks.prose import content_words
 from understudy.types import Message, Task
 
-_SMALL_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        "a an and are at be by do does each for from has have he her his how i in is it many me much of on or she that the "
-        "they to was what when which who will with you your",
-    )
-)
 LEAVING = ("never mind , i will ask somebody else", "forget it , thanks anyway", "i have to go")
 NOTHING_MORE = ("that is all i know .", "there is nothing more .")
 _BEFORE = ("", "oh , ", "yes : ")
@@ -45,18 +38,14 @@ class People(Population):
         untold = [sentence for sentence in given if not told(sentence, messages)]
         if not untold:
             return ReplyDistribution([Option(1.0, Choice([Literal(text) for text in NOTHING_MORE]))])
-        wanted = max(untold, key=lambda sentence: len(content_words(sentence) & content_words(heard[-1])))
+        asked = content_words(heard[-1]).keys()
+        wanted = max(untold, key=lambda sentence: len(content_words(sentence).keys() & asked))
         return ReplyDistribution([Option(1.0, Concat([Choice([Literal(b) for b in _BEFORE]), Literal(wanted)]))])
 
 
 def told(sentence: str, messages: Sequence[Message]) -> bool:
     """Whether the user has said this sentence."""
     return any(message.role == "user" and sentence in message.text for message in messages)
-
-
-def content_words(text: str) -> set[str]:
-    """Words and numbers that tell what a text is about, an s at their end left out."""
-    return {word.removesuffix("s") for word in set(re.findall(r"[a-z]+|\d+", text.lower())) - _SMALL_WORDS}
 
 
 def _opening(asked: str) -> Expression:

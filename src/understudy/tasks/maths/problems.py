@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from understudy.errors import LogError
+from understudy.tasks.prose import sentences
 
 TRAIN, TEST = "train.jsonl", "test.jsonl"
 _ANSWER = re.compile(r"####\s*(.+?)\s*$")
-# After a full stop that ends a word or a number, not within one (`2.50`) and not after a title.
-_SENTENCE_END = re.compile(r"(?<=[.?!])(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bDr\.)\s+(?=\S)")
 _FIX = (
     f"give the folder of GSM8K with {TRAIN} and {TEST} as its authors publish them: lines with `question` and `answer` "
     "(.. #### 42)"
@@ -52,11 +51,6 @@ def read_problems(path: Path) -> list[Problem]:
     if not found:
         raise LogError("holds no problem of two sentences or more", where=str(path), fix=_FIX)
     return found
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences of a problem, each on one line, in order."""
-    return [" ".join(part.split()) for part in _SENTENCE_END.split(text.strip()) if part.strip()]
 
 
 def _problem(line: str, where: str) -> Problem:
