@@ -46,6 +46,11 @@ def error_of(*arguments, **more) -> RunError:
 # Run folders
 
 
+def test_what_a_name_on_the_hub_holds_is_not_hashed(tmp_path: Path) -> None:
+    config = load_config(overrides=["families=[maths]", "data=hub:openai/gsm8k:main"])
+    assert RunFolder.create(tmp_path / "run", config).manifest["inputs"] == {}
+
+
 def test_manifest_tells_how_to_make_the_run_again(tmp_path: Path) -> None:
     data = tmp_path / "data"
     (data / "deep").mkdir(parents=True)

@@ -15,7 +15,7 @@ from understudy.tasks.base import Check, FinalAct
 from understudy.tasks.maths import Maths
 from understudy.tasks.maths.family import AGENT_PROMPT, OTHER_NUMBER, final_answer, is_right
 from understudy.tasks.maths.population import LEAVING, NOTHING_MORE, Patience, People
-from understudy.tasks.maths.problems import read_problems
+from understudy.tasks.maths.problems import Problem, read_problems
 from understudy.tasks.prose import sentences
 from understudy.types import Message, Task
 
@@ -42,30 +42,76 @@ def test_a_problem_is_cut_at_its_sentences_and_nowhere_else() -> None:
 
 
 def test_reading_the_folder(tmp_path: Path) -> None:
-    train = read_problems(FIXTURE / "train.jsonl")
+    train = read_problems(FIXTURE, "train")
     assert len(train) == 40
     assert all(len(p.given) == 3 and p.asked.endswith("?") and p.answer.isdigit() for p in train)
     file = tmp_path / "train.jsonl"
-    with pytest.raises(LogError, match=r"train\.jsonl: cannot be read"):
+    with pytest.raises(LogError, match="holds no part 'train'"):
         Maths.from_folder(tmp_path)
     for line, message in (
-        ("{", "is no problem"),
-        ('{"question": "How many?"}', "is no problem"),
+        ("{", "is "),
+        ('{"question": "How many?"}', "has neither"),
+        ('["A. B?"]', "has neither"),
         ('{"question": " ", "answer": "#### 1"}', "empty question"),
         ('{"question": "A. B?", "answer": "1"}', "no answer after ####"),
+        ('{"problem": "A. B?", "solution": "so \\\\boxed{1"}', "no answer after ####"),
     ):
         file.write_text(f'\n{{"question": "A is 1. B?", "answer": "#### 1,000"}}\n{line}\n')
         with pytest.raises(LogError, match=message) as caught:
-            read_problems(file)
+            read_problems(tmp_path, "train")
         assert str(caught.value).startswith(f"{file}:3: ")
     file.write_text(
         '{"question": "A is 1. B?", "answer": "#### 1,000"}\n{"question": "How many?", "answer": "#### 1"}\n'
     )
-    (only,) = read_problems(file)
+    (only,) = read_problems(tmp_path, "train")
     assert (only.given, only.asked, only.answer) == (("A is 1.",), "B?", "1000")
     file.write_text('{"question": "How many?", "answer": "#### 1"}\n')
     with pytest.raises(LogError, match="no problem of two sentences"):
-        read_problems(file)
+        read_problems(tmp_path, "train")
+
+
+def test_the_problems_of_math_are_read_by_name_and_from_parquet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    rows = [
+        {
+            "problem": "Let $x=2$. What is $1/x$?",
+            "solution": r"First \boxed{7}? No: \boxed{\frac{1}{2}}.",
+            "level": "Level 1",
+        },
+        {"problem": "What is $2+2$?", "solution": r"\boxed{4}", "level": "Level 1"},
+    ]
+    for part in ("train", "test"):
+        datasets.Dataset.from_list(rows).to_parquet(str(tmp_path / f"{part}-00000-of-00001.parquet"))
+    (problem,) = Maths.from_folder(tmp_path).problems
+    assert problem == Problem(("Let $x=2$.",), "What is $1/x$?", r"\frac{1}{2}")
+    asked = []
+
+    def load(name: str, config: str | None, *, split: str, streaming: bool) -> list[dict[str, str]]:
+        asked.append((name, config, split))
+        return rows
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    assert Maths.from_folder(Path("hub:someone/math")).held_out == (problem,)
+    Maths.from_folder(Path("hub:openai/gsm8k:main"))
+    assert asked == [
+        ("someone/math", None, "train"), ("someone/math", None, "test"),
+        ("openai/gsm8k", "main", "train"), ("openai/gsm8k", "main", "test"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "right"),
+    [
+        ("1/2", r"\frac{1}{2}", True), ("$\\frac12$ .", r"\frac{1}{2}", True), (r"\frac{1}{3}", r"\frac{1}{2}", False),
+        ("(3, 4)", "(3,4)", True), ("(4, 3)", "(3,4)", False), (r"2\sqrt{3}", r"2\sqrt{3}", True),
+        ("x^2 + 1", "1+x^2", True), ("x^2", "1+x^2", False),
+    ],
+)  # fmt: skip
+def test_answers_of_math_are_latex(answer: str, truth: str, right: bool) -> None:
+    assert is_right(answer, truth) == right
 
 
 def test_people_tell_what_is_asked_for_one_sentence_at_a_time() -> None:

@@ -1,6 +1,6 @@
 """What a run does: one frozen model per stage, read from presets, YAML files and overrides."""
 
-from understudy.config.base import StageConfig
+from understudy.config.base import HUB_PREFIX, StageConfig, on_hub
 from understudy.config.endpoint import ENDPOINT_LIMITS, EndpointConfig, InteractivityConfig, PromptedConfig
 from understudy.config.load import PRESETS, Preset, check_names, config_from, dump_config, load_config
 from understudy.config.models import (
@@ -25,6 +25,7 @@ __all__ = [
     "ARMS",
     "DEFAULT_ARMS",
     "ENDPOINT_LIMITS",
+    "HUB_PREFIX",
     "LATER_KEYS",
     "PRESETS",
     "Arm",
@@ -49,4 +50,5 @@ __all__ = [
     "config_from",
     "dump_config",
     "load_config",
+    "on_hub",
 ]

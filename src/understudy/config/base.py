@@ -5,10 +5,14 @@ The docstring under a field is what an error message quotes: it gives the meanin
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+
+HUB_PREFIX = "hub:"
+"""Before the name of a data set of Hugging Face, where a file or folder could be given as well."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 OpenShare = Annotated[float, Field(gt=0, lt=1)]
@@ -35,6 +39,11 @@ class StageConfig(BaseModel):
             # One value, or `a,b` as it is typed on a command line.
             return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else [value]
         return value
+
+
+def on_hub(data: Path) -> bool:
+    """Whether what is given as a path is the name of a data set of Hugging Face (`hub:owner/name`)."""
+    return str(data).startswith(HUB_PREFIX)
 
 
 def broken(key: str, what: str, fix: str) -> PydanticCustomError:

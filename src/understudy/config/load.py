@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from understudy.config.base import on_hub
 from understudy.config.stages import CompareConfig
 from understudy.errors import ConfigError
 
@@ -47,11 +48,11 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str] = (), p
         _set(values, key, value)
         origins[key] = f"override {override}"
     config = _check(values, origins, "config")
-    if config.data is not None and not config.data.exists():
+    if config.data is not None and not on_hub(config.data) and not config.data.exists():
         raise ConfigError(
             f"data is {str(config.data)!r}, which does not exist",
             where=_origin(("data",), origins, "config"),
-            fix=f"give an existing folder; relative paths start from {Path.cwd()}",
+            fix=f"give an existing folder, or hub:owner/name; relative paths start from {Path.cwd()}",
         )
     return config
 

@@ -114,7 +114,7 @@ class CompareConfig(StageConfig):
     log_sizes: tuple[LogSize, ...] = ()
     """Numbers of dialogues of the how-many-logs sweep, each 10 to 100000; empty for no sweep."""
     data: Path | None = None
-    """Folder of real dialogues, for the families that need one; relative to where the command is run."""
+    """Folder of people's dialogues or of tasks, for the families that need one; of tasks also `hub:owner/name`."""
     logs: LogsConfig = LogsConfig()
     """The logs and their splits."""
     model: ModelConfig = ModelConfig()

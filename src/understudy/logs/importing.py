@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
+from understudy.config import HUB_PREFIX
 from understudy.errors import LogError
 from understudy.logs.check import check
 from understudy.logs.conversation import Conversation
@@ -23,7 +24,6 @@ from understudy.logs.sources import Raw, files_of, hub_records, raw_records
 from understudy.runs import atomic_folder, write_json
 
 DIALOGUES, REJECTS, SUMMARY = "dialogues.jsonl", "rejects.jsonl", "summary.json"
-HUB_PREFIX = "hub:"
 DUPLICATE = "the same words as another conversation"
 RENAMED = "an id that was used before, numbered"
 UNORDERED = "rows whose times cannot all be read, in the order of the table"

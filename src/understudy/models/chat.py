@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from transformers import PreTrainedTokenizerBase
 
@@ -138,8 +138,15 @@ class ChatFormat:
 
     def words(self, text: str) -> list[int]:
         """The tokens of a message's words; text that looks like a special token stays text."""
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-        return ids
+        return list(self._encoded_words(text))
+
+    @cached_property
+    def _encoded_words(self) -> Callable[[str], tuple[int, ...]]:
+        # Prompts and earlier messages come again at every turn, and encoding costs as much as a small model's forward pass.
+        encode = self.tokenizer.encode
+        return lru_cache(maxsize=65_536)(
+            lambda text: tuple(encode(text, add_special_tokens=False, split_special_tokens=True))
+        )
 
     def own(self, message: Message, before: Sequence[Message]) -> tuple[list[int], list[bool]]:
         """Tokens of an own message from a log, with the loss mask: whether it is the last, its words, the end of turn.

@@ -12,8 +12,11 @@ from understudy.logs.sources.raw import Raw
 _HUB = "pip install -e '.[hub]'"
 
 
-def hub_records(name: str, split: str) -> Iterator[Raw]:
+def hub_records(name: str, split: str, config: str | None = None) -> Iterator[Raw]:
     """The records of a Hugging Face data set by its name (or of its folder), streamed.
+
+    Args:
+        config: of a data set that has several.
 
     Raises:
         LogError: if `datasets` is missing, or the data set or its split cannot be had.
@@ -23,14 +26,14 @@ def hub_records(name: str, split: str) -> Iterator[Raw]:
     except ImportError:
         raise LogError("data sets by name need the package `datasets`", where=name, fix=_HUB) from None
     try:
-        rows = datasets.load_dataset(name, split=split, streaming=True)
+        rows = datasets.load_dataset(name, config, split=split, streaming=True)
         for number, row in enumerate(rows, 1):
             yield Raw(f"{name}:{split}:{number}", dict(row))
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise LogError(
             f"cannot be loaded: {(str(error) or type(error).__name__).splitlines()[0]}",
             where=name,
-            fix="check the name, --split and the network",
+            fix="check the name, its split and the network",
         ) from None
 
 

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from understudy.config import on_hub
 from understudy.errors import LogError
-from understudy.logs.sources import raw_records
+from understudy.logs.sources import Raw, part_files, part_records, raw_records
 from understudy.tasks.document.quoting import quotes
 from understudy.tasks.prose import content_words, sentences
 
@@ -19,7 +20,7 @@ TITLE_WORDS, TOPIC_WORDS = 12, 3
 """Longest title that is told as it stands; words of a topic otherwise."""
 _FIX = (
     f"give a folder with {TRAIN} and {TEST}, each as a .jsonl or .parquet file with `text` (and `title`, if there is one) "
-    "or as a folder of .txt files"
+    "or as a folder of .txt files; or hub:owner/name"
 )
 _SENTENCE = re.compile(r"[.?!][\"'”’)\]]*$")
 
@@ -36,11 +37,11 @@ class Article:
         return " ".join(self.sentences)
 
 
-def read_articles(folder: Path, part: str, without: Collection[Article] = ()) -> list[Article]:
+def read_articles(data: Path, part: str, without: Collection[Article] = ()) -> list[Article]:
     """The beginnings of a part's articles, each once, in order.
 
-    Read are `part.jsonl`; `part.parquet` or `part-*.parquet`, there or in `data/` as Hugging Face keeps them; or the `.txt`
-    files of `part/`. Articles that don't begin with two sentences or more in `LEAST_WORDS` to `WORDS` words are left out.
+    Read are records with `text` (`part_records`), or a folder `part/` of `.txt` files. Articles that don't begin with two
+    sentences or more in `LEAST_WORDS` to `WORDS` words are left out.
 
     Args:
         without: articles to leave out, if they are there.
@@ -51,55 +52,44 @@ def read_articles(folder: Path, part: str, without: Collection[Article] = ()) ->
     """
     others = {article.text for article in without}
     found: dict[str, Article] = {}
-    for file in _files(folder, part):
-        for text, title in [(_whole(file), "")] if file.suffix == ".txt" else _records(file):
-            article = _beginning(text, title)
-            if article is not None and article.text not in others:
-                found.setdefault(article.text, article)
+    for text, title in _texts(data, part):
+        article = _beginning(text, title)
+        if article is not None and article.text not in others:
+            found.setdefault(article.text, article)
     if not found:
         raise LogError(
             f"holds no article that begins with two sentences or more in {LEAST_WORDS} to {WORDS} words"
             + (" and is not kept for judging" if without else ""),
-            where=str(folder / part),
+            where=str(data / part),
             fix="give articles in prose; a sentence ends in a full stop, a question or an exclamation mark",
         )
     return list(found.values())
 
 
-def _files(folder: Path, part: str) -> list[Path]:
-    if not folder.is_dir():
-        raise LogError("is no folder" if folder.exists() else "does not exist", where=str(folder), fix=_FIX)
-    lines, texts = folder / f"{part}.jsonl", folder / part
-    patterns = [f"{place}{part}{rest}.parquet" for place in ("", "data/") for rest in ("", "-*")]
-    tables = sorted(path for pattern in patterns for path in folder.glob(pattern))
-    forms = [form for form in ([lines] if lines.exists() else [], tables, [texts] if texts.is_dir() else []) if form]
-    if not forms:
-        raise LogError(f"holds no part {part!r}", where=str(folder), fix=_FIX)
-    if len(forms) > 1:
-        names = " and ".join(form[0].relative_to(folder).as_posix() for form in forms)
-        raise LogError(f"holds part {part!r} more than once: {names}", where=str(folder), fix="leave one of them there")
-    if forms[0] != [texts]:
-        return forms[0]
-    files = sorted(texts.glob("*.txt"))
-    if not files:
-        raise LogError("holds no .txt file", where=str(texts), fix=_FIX)
-    return files
+def _texts(data: Path, part: str) -> Iterator[tuple[str, str]]:
+    """Text and title (empty if there is none) of every article."""
+    if on_hub(data):
+        yield from map(_text, part_records(data, part, fix=_FIX))
+        return
+    for file in part_files(data, part, fix=_FIX, texts=True):
+        if file.suffix == ".txt":
+            yield _whole(file), ""
+        else:
+            yield from map(_text, raw_records(file))
 
 
-def _records(file: Path) -> Iterator[tuple[str, str]]:
-    """Text and title (empty if there is none) of every record."""
-    for raw in raw_records(file):
-        if raw.problem:
-            raise LogError(f"is {raw.problem} ({raw.detail})", where=raw.where, fix=_FIX)
-        if not isinstance(raw.record, dict) or "text" not in raw.record:
-            raise LogError("has no `text`", where=raw.where, fix=_FIX)
-        text, title = raw.record["text"], raw.record.get("title") or ""
-        for key, value in (("text", text), ("title", title)):
-            if not isinstance(value, str):
-                raise LogError(f"has a `{key}` that is {type(value).__name__}, no string", where=raw.where, fix=_FIX)
-            if any("\ud800" <= character <= "\udfff" for character in value):
-                raise LogError(f"has a `{key}` with half a character", where=raw.where, fix="write the file as UTF-8")
-        yield text, title
+def _text(raw: Raw) -> tuple[str, str]:
+    if raw.problem:
+        raise LogError(f"is {raw.problem} ({raw.detail})", where=raw.where, fix=_FIX)
+    if not isinstance(raw.record, dict) or "text" not in raw.record:
+        raise LogError("has no `text`", where=raw.where, fix=_FIX)
+    text, title = raw.record["text"], raw.record.get("title") or ""
+    for key, value in (("text", text), ("title", title)):
+        if not isinstance(value, str):
+            raise LogError(f"has a `{key}` that is {type(value).__name__}, no string", where=raw.where, fix=_FIX)
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise LogError(f"has a `{key}` with half a character", where=raw.where, fix="write the file as UTF-8")
+    return text, title
 
 
 def _whole(file: Path) -> str:

@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 class Maths:
-    """Word problems of a folder (GSM8K); the user opens with what is asked, and tells a sentence at a time.
+    """Word problems of GSM8K or MATH; the user opens with what is asked, and tells a sentence at a time.
 
     Args:
         problems: what tasks are drawn from, uniformly.
@@ -51,14 +51,14 @@ class Maths:
 
     @classmethod
     def from_folder(cls, path: Path) -> Maths:
-        """Tasks from `train.jsonl`; those of `test.jsonl` are kept for judging.
+        """Tasks from the part `train` (`part_records`); those of `test` are kept for judging.
 
         Raises:
-            LogError: if a file is missing or a line is not a problem.
+            LogError: if a part is missing or a record is not a problem.
             ConfigError: if math-verify is not installed.
         """
         is_right("1", "1")  # before anything is trained
-        return cls(read_problems(path / TRAIN), read_problems(path / TEST))
+        return cls(read_problems(path, TRAIN), read_problems(path, TEST))
 
     def for_judging(self) -> Maths:
         """The same family with the problems kept for judging."""
@@ -149,4 +149,6 @@ def is_right(answer: str, truth: str) -> bool:
         raise ConfigError(
             "checking answers needs math-verify, which is not installed", where="maths", fix="pip install -e '.[maths]'"
         ) from error
-    return bool(verify(parse(truth), parse(answer)))
+    # MATH's answers are LaTeX, which is read as such between dollars alone; people and models write what they like.
+    in_dollars = (f"${text.strip().strip('$')}$" for text in (truth, answer))
+    return bool(verify(parse(truth), parse(answer)) or verify(*map(parse, in_dollars)))

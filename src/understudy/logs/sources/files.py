@@ -1,0 +1,99 @@
+"""What a file of logs holds, record by record, whatever it is stored as; nothing is read whole that need not be."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from understudy.errors import LogError
+from understudy.logs.deal_or_no_deal import read_negotiations
+from understudy.logs.sources.columnar import columnar_rows
+from understudy.logs.sources.json_text import json_lines, json_list
+from understudy.logs.sources.raw import Raw
+from understudy.logs.sources.tables import table_rows
+
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".log")
+"""Endings of the files that are read in a folder; those of text may be followed by `.gz`."""
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+OnBytes = Callable[[int], None]
+
+
+def files_of(path: Path) -> tuple[list[Path], list[Path]]:
+    """A file, or all files of a folder and its folders: those that could hold logs, and those that are passed over.
+
+    Raises:
+        LogError: if there is nothing there.
+    """
+    if path.is_file():
+        return [path], []
+    if not path.is_dir():
+        raise LogError(
+            "does not exist",
+            where=str(path),
+            fix="give a file, a folder, or the name of a data set as hub:owner/name",
+        )
+    every = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+    found = [p for p in every if _suffix(p) in SUFFIXES]
+    if not found:
+        raise LogError("holds no file of logs", where=str(path), fix=f"give files that end in {', '.join(SUFFIXES)}")
+    return found, [p for p in every if _suffix(p) not in SUFFIXES]
+
+
+def raw_records(path: Path, on_bytes: OnBytes = lambda position: None) -> Iterator[Raw]:
+    """The records of one file. What cannot be parsed is given as a problem, and reading goes on after it.
+
+    Args:
+        on_bytes: called now and then with the position in the file.
+
+    Raises:
+        LogError: if the file cannot be read at all.
+    """
+    suffix = _suffix(path)
+    try:
+        if suffix in (".parquet", ".arrow"):
+            yield from columnar_rows(path, suffix)
+            return
+        with path.open("rb") as stored:
+            file = gzip.GzipFile(fileobj=stored) if path.suffix == ".gz" else stored
+            head = file.peek(1 << 12)
+            for count, raw in enumerate(_text_records(path, cast(IO[bytes], file), suffix, head)):
+                if count % 256 == 0:
+                    on_bytes(stored.tell())
+                yield raw
+    except (OSError, zlib.error) as error:
+        raise LogError(
+            f"cannot be read: {getattr(error, 'strerror', None) or error}", where=str(path), fix="check the file"
+        ) from None
+    except EOFError:
+        raise LogError("is cut off", where=str(path), fix="copy it again, or unpack as much as there is") from None
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.stem).suffix.lower() if path.suffix == ".gz" else path.suffix.lower()
+
+
+def _text_records(path: Path, file: IO[bytes], suffix: str, head: bytes) -> Iterator[Raw]:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:64]
+    if head.startswith(_UTF16):
+        yield Raw(f"{path}:1", None, "UTF-16", "save the file as UTF-8")
+    elif start.startswith(b"<input>"):
+        yield from _negotiations(path)
+    elif suffix in (".csv", ".tsv"):
+        yield from table_rows(path, file)
+    elif start.startswith(b"["):
+        yield from json_list(path, file)
+    else:
+        yield from json_lines(path, file)
+
+
+def _negotiations(path: Path) -> Iterator[Raw]:
+    if path.suffix == ".gz":
+        raise LogError("is a packed file of Deal or No Deal", where=str(path), fix="unpack it first")
+    found, summary = read_negotiations(path)
+    yield from (Raw(f"{path}:{n.line}", n) for n in found)
+    twin = "a line without the twin that the other side's line would be"
+    yield from (Raw(f"{path}:{number}", None, twin) for number in summary.unpaired)
