@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from understudy.config import ENDPOINT_LIMITS, LATER_KEYS, load_config
+from understudy.config import FREE_KEYS, LATER_KEYS, load_config
 from understudy.errors import RunError
 from understudy.runs import (
     MetricsLog,
@@ -356,10 +356,10 @@ def test_what_changes_a_runs_cost_alone_may_change(tmp_path: Path) -> None:
     more = load_config(overrides=["prompted.model=m", "prompted.max_total_tokens=20", "prompted.retries=9"])
     with pytest.raises(RunError, match="max_total_tokens"):
         RunFolder.create(tmp_path / "run", more, resume=True)
-    RunFolder.create(tmp_path / "run", more, resume=True, free=ENDPOINT_LIMITS)
+    RunFolder.create(tmp_path / "run", more, resume=True, free=FREE_KEYS)
     other = load_config(overrides=["prompted.model=n"])
     with pytest.raises(RunError, match=r"prompted\.model"):
-        RunFolder.create(tmp_path / "run", other, resume=True, free=ENDPOINT_LIMITS)
+        RunFolder.create(tmp_path / "run", other, resume=True, free=FREE_KEYS)
 
 
 def test_a_run_from_before_an_option_is_gone_on_with_at_its_default(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def config(
 def _compare(out: Path, config: Path | None, overrides: list[str], *, preset: str, jobs: int, resume: bool) -> None:
     from rich.console import Console
 
-    from understudy.config import ENDPOINT_LIMITS, LATER_KEYS, load_config
+    from understudy.config import FREE_KEYS, LATER_KEYS, load_config
 
     loaded = load_config(config, overrides, preset=preset)
 
@@ -182,7 +182,7 @@ def _compare(out: Path, config: Path | None, overrides: list[str], *, preset: st
     from understudy.scheduler import run_stages
 
     check_comparison(loaded)
-    run = RunFolder.create(out, loaded, resume=resume, free=ENDPOINT_LIMITS, later=LATER_KEYS)
+    run = RunFolder.create(out, loaded, resume=resume, free=FREE_KEYS, later=LATER_KEYS)
     # One thread per worker: small models gain nothing from more, results do not depend on --jobs, and threads that wait
     # for each other on busy cores are slower than one by far.
     run_stages(run, plan(loaded), jobs, threads=1)

@@ -1,7 +1,7 @@
 """What a run does: one frozen model per stage, read from presets, YAML files and overrides."""
 
 from understudy.config.base import HUB_PREFIX, StageConfig, on_hub
-from understudy.config.endpoint import ENDPOINT_LIMITS, EndpointConfig, InteractivityConfig, PromptedConfig
+from understudy.config.endpoint import EndpointConfig, InteractivityConfig, PromptedConfig
 from understudy.config.load import PRESETS, Preset, check_names, config_from, dump_config, load_config
 from understudy.config.models import (
     ModelConfig,
@@ -12,6 +12,7 @@ from understudy.config.models import (
 from understudy.config.stages import (
     ARMS,
     DEFAULT_ARMS,
+    FREE_KEYS,
     LATER_KEYS,
     Arm,
     CompareConfig,
@@ -19,12 +20,12 @@ from understudy.config.stages import (
     LogsConfig,
     SamplingConfig,
 )
-from understudy.config.training import Credit, ResidualConfig, RLConfig, SFTConfig
+from understudy.config.training import Credit, ResidualConfig, RLConfig, SFTConfig, Tracker
 
 __all__ = [
     "ARMS",
     "DEFAULT_ARMS",
-    "ENDPOINT_LIMITS",
+    "FREE_KEYS",
     "HUB_PREFIX",
     "LATER_KEYS",
     "PRESETS",
@@ -43,6 +44,7 @@ __all__ = [
     "SFTConfig",
     "SamplingConfig",
     "StageConfig",
+    "Tracker",
     "UnseenUserModelConfig",
     "UserModelConfig",
     "Weights",

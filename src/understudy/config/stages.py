@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from understudy.config.base import LogSize, OpenShare, Seed, Share, StageConfig, Temperature, broken
-from understudy.config.endpoint import InteractivityConfig, PromptedConfig
+from understudy.config.endpoint import ENDPOINT_LIMITS, InteractivityConfig, PromptedConfig
 from understudy.config.models import ModelConfig, UnseenUserModelConfig, UserModelConfig
 from understudy.config.training import ResidualConfig, RLConfig, SFTConfig
 
@@ -211,10 +211,13 @@ class CompareConfig(StageConfig):
         return self
 
 
+FREE_KEYS = (*ENDPOINT_LIMITS, "rl.tracker")
+"""Keys that a run may be gone on with under other values: nothing that comes of it depends on them."""
+
 LATER_KEYS: Mapping[str, Any] = {
     **{
         f"rl.{key}": RLConfig.model_fields[key].default
-        for key in ("forward_samples", "forward_turns", "token_penalty", "processes", "shard")
+        for key in ("forward_samples", "forward_turns", "token_penalty", "processes", "shard", "tracker")
     },
     **{f"interactivity.{key}": field.default for key, field in InteractivityConfig.model_fields.items()},
 }

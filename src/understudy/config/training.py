@@ -51,6 +51,8 @@ class ResidualConfig(StageConfig):
     """Nats per reply that the energy must see on held-out persons to be used at all, 0 to 10: candidates cost time."""
 
 
+Tracker = Literal["tensorboard", "wandb", "trackio"]
+
 Credit = Literal["equalised", "reward-to-go", "exponential"]
 
 
@@ -101,6 +103,9 @@ class RLConfig(StageConfig):
 
     shard: bool = False
     """Whether the processes share out weights, gradients and AdamW's state among them (FSDP), not hold all of them each."""
+
+    tracker: Tracker | None = None
+    """Where learning curves go besides `metrics.jsonl`: `tensorboard`, `wandb`, `trackio` (docs/engines.md); null: nowhere."""
 
     @model_validator(mode="after")
     def _rules(self) -> RLConfig:

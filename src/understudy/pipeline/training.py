@@ -16,6 +16,7 @@ from understudy.train.figures import Budget
 from understudy.train.loop import train
 from understudy.train.multiturn_aware import MultiturnAwareRollouts
 from understudy.train.rollouts import ConversationRollouts, LoggedRollouts, RolloutSource
+from understudy.train.tracking import tracking
 
 
 def _engine(name: str) -> Callable[..., Budget]:
@@ -43,15 +44,15 @@ def _train(context: StageContext, *, cell: Cell, arm: str, user: str | None, sev
     answers = None if user is None else cell.user(user, context, severity=severity)
     source = _source(context, cell, arm, answers)
     rl = cell.config.rl
-    budget = _engine(rl.engine)(
-        policy,
-        speaker,
-        source,
-        rl,
-        scratch=context.scratch,
-        on_step=lambda step, f: context.progress(step + 1, rl.steps, reward=f["reward"]),
-    )
-    if int(os.environ.get("RANK", "0")) > 0:
+    first = os.environ.get("RANK", "0") == "0"
+    with tracking(rl.tracker if first else None, context.shared.parent, context.name) as track:
+
+        def on_step(step: int, figures: dict[str, float]) -> None:
+            context.progress(step + 1, rl.steps, reward=figures["reward"])
+            track(step, figures)
+
+        budget = _engine(rl.engine)(policy, speaker, source, rl, scratch=context.scratch, on_step=on_step)
+    if not first:
         return
     policy.save(context.output / "model")
     shutil.copy(context.scratch / "metrics.jsonl", context.output / "metrics.jsonl")
