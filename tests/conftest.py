@@ -58,6 +58,13 @@ class ColourFamily:
         return []
 
 
+class OddFamily(ColourFamily):
+    """Rewards an odd number of words: an untrained model earns now one, now the other."""
+
+    def outcome(self, task: Task, messages: Sequence[Message], ending: str) -> Outcome:
+        return Outcome(float(sum(len(m.text.split()) for m in messages if m.role == "agent") % 2), ending)
+
+
 class ColourUser:
     """Says its colour; fails on request for the keys given."""
 

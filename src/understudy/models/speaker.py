@@ -91,7 +91,7 @@ class ModelSpeaker:
         for index, request in enumerate(requests):
             view = self._view(request)
             view.read(request)
-            if len(view.ids) + self.max_message_tokens <= self.max_length:
+            if view.fits(self.max_message_tokens, self.max_length):
                 asked.append(index)
         return sorted(asked, key=lambda index: self._places[requests[index].key])
 

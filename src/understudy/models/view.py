@@ -63,6 +63,10 @@ class View:
             self._append([self.format.end_of_turn])
         self._append(self.format.after_own)
 
+    def fits(self, message_tokens: int, length: int) -> bool:
+        """Whether a message of so many tokens can follow in a context of that length."""
+        return len(self.ids) + message_tokens <= length
+
     def copy(self) -> View:
         return replace(self, ids=[*self.ids], sampled=[*self.sampled], logprobs=[*self.logprobs], spans=[*self.spans])
 
