@@ -13,7 +13,7 @@ import pytest
 import torch
 from trl import GRPOTrainer
 
-from conftest import ColourFamily, ColourUser
+from conftest import ColourUser, OddFamily
 from understudy.config import RLConfig, load_config
 from understudy.errors import ConfigError
 from understudy.models.chat_model import ChatModel
@@ -22,7 +22,6 @@ from understudy.train.advantages import turn_advantages
 from understudy.train.loop import train
 from understudy.train.rollouts import Collected, ConversationRollouts
 from understudy.train.trl_engine import train_with_trl
-from understudy.types import Message, Outcome, Task
 
 CONFIG = RLConfig(
     steps=1, messages_per_step=64, group_size=4, min_groups=4, max_groups=4, learning_rate=1e-3, warmup_steps=2,
@@ -30,18 +29,11 @@ CONFIG = RLConfig(
 )  # fmt: skip
 
 
-class Odd(ColourFamily):
-    """Rewards an odd number of words: an untrained model earns now one, now the other."""
-
-    def outcome(self, task: Task, messages: Sequence[Message], ending: str) -> Outcome:
-        return Outcome(float(sum(len(m.text.split()) for m in messages if m.role == "agent") % 2), ending)
-
-
 class Kept(ConversationRollouts):
     """Remembers what it collected."""
 
     def __init__(self, failing: Sequence[int] = ()) -> None:
-        super().__init__(Odd(), ColourUser(failing), seed=3, width=16)
+        super().__init__(OddFamily(), ColourUser(failing), seed=3, width=16)
         self.steps: list[Collected] = []
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int) -> Collected:
