@@ -11,7 +11,7 @@ from understudy.config.models import (
     Weights,
 )
 from understudy.config.stages import ARMS, Arm, CompareConfig, JudgeConfig, LogsConfig, SamplingConfig
-from understudy.config.training import Credit, ResidualConfig, RLConfig, SFTConfig
+from understudy.config.training import Credit, ResidualConfig, RLConfig, SFTConfig, VerlConfig
 
 __all__ = [
     "ARMS",
@@ -32,6 +32,7 @@ __all__ = [
     "StageConfig",
     "UnseenUserModelConfig",
     "UserModelConfig",
+    "VerlConfig",
     "Weights",
     "check_names",
     "config_from",

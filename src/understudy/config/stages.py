@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from understudy.config.base import LogSize, OpenShare, Seed, Share, StageConfig, Temperature, broken
 from understudy.config.models import EndpointConfig, ModelConfig, UnseenUserModelConfig, UserModelConfig
-from understudy.config.training import ResidualConfig, RLConfig, SFTConfig
+from understudy.config.training import ResidualConfig, RLConfig, SFTConfig, VerlConfig
 
 Arm = Literal["base", "control", "static", "interactive", "calibrated", "oracle"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
@@ -130,6 +130,8 @@ class CompareConfig(StageConfig):
     """Alignment of the user beyond SFT."""
     rl: RLConfig = RLConfig()
     """Reinforcement learning."""
+    verl: VerlConfig = VerlConfig()
+    """The engine `verl`, where `rl.engine` takes it."""
     judge: JudgeConfig = JudgeConfig()
     """Judging."""
     sampling: SamplingConfig = SamplingConfig()
@@ -174,10 +176,17 @@ class CompareConfig(StageConfig):
                 "severities grade the failings of the programme that stands in for a prompted LLM, but prompted.model is given",
                 "leave one of the two out",
             )
-        if self.rl.engine == "trl" and self.model.lora_rank is not None:
+        if self.rl.engine == "verl" and "static" in self.arms:
+            raise broken(
+                "arms",
+                "arms holds static, whose logged contexts the engine verl does not have here",
+                "leave static out of arms, or leave rl.engine at local",
+            )
+        if self.rl.engine != "local" and self.model.lora_rank is not None:
             raise broken(
                 "rl.engine",
-                f"rl.engine is trl, which cannot train the adapter of model.lora_rank ({self.model.lora_rank}) here",
+                f"rl.engine is {self.rl.engine}, which cannot train the adapter of model.lora_rank "
+                f"({self.model.lora_rank}) here",
                 "leave rl.engine at local, or leave out model.lora_rank",
             )
         if not self.sft.fit_agent and self.model.base is None:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 
 from understudy.logs.read import read_dialogues
+from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import Cell
 from understudy.runs import write_json
@@ -31,6 +32,16 @@ def train_arm(context: StageContext, cell: Cell, *, user: str | None, severity: 
         severity: of the prompted stand-in's failings.
     """
     policy = load_chat_model(context.input(cell.stage("base")) / "model")
+    if cell.config.rl.engine == "verl" and user is not None:  # it is never None with verl: the config refuses it
+        budget = _train_with_verl(context, cell, policy, user, severity)
+    else:
+        budget = _train_here(context, cell, policy, user, severity)
+    policy.save(context.output / "model")
+    shutil.copy(context.scratch / "metrics.jsonl", context.output / "metrics.jsonl")
+    write_json(context.output / "budget.json", vars(budget))
+
+
+def _train_here(context: StageContext, cell: Cell, policy: ChatModel, user: str | None, severity: float) -> Budget:
     speaker = cell.model_speaker(policy, "agent")
     # The same tasks, step by step, in every arm that converses.
     seed, width = cell.seed_of("train"), cell.config.sampling.width
@@ -46,15 +57,23 @@ def train_arm(context: StageContext, cell: Cell, *, user: str | None, severity: 
             width=width,
             held_out=cell.goals(held_out=False),
         )
-    rl = cell.config.rl
-    budget = _engine(rl.engine)(
-        policy,
-        speaker,
-        source,
-        rl,
-        scratch=context.scratch,
-        on_step=lambda step, f: context.progress(step + 1, rl.steps, reward=f["reward"]),
+    return _engine(cell.config.rl.engine)(
+        policy, speaker, source, cell.config.rl, scratch=context.scratch, on_step=_reporter(context, cell)
     )
-    policy.save(context.output / "model")
-    shutil.copy(context.scratch / "metrics.jsonl", context.output / "metrics.jsonl")
-    write_json(context.output / "budget.json", vars(budget))
+
+
+def _train_with_verl(context: StageContext, cell: Cell, policy: ChatModel, user: str, severity: float) -> Budget:
+    from understudy.train.verl.launch import Arm, train_with_verl
+
+    arm = Arm(
+        config=cell.config,
+        family=cell.family_name,
+        seed=cell.seed_of("train"),
+        held_out=cell.goals(held_out=False),
+        user=cell.user_spec(user, context, severity=severity),
+    )
+    return train_with_verl(policy, arm, scratch=context.scratch, on_step=_reporter(context, cell))
+
+
+def _reporter(context: StageContext, cell: Cell) -> Callable[[int, dict[str, float]], None]:
+    return lambda step, figures: context.progress(step + 1, cell.config.rl.steps, reward=figures["reward"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -38,6 +38,14 @@ class UserSpec(BaseModel):
     models: tuple[Path, ...] = ()
     energies: bool = True
     answers: Path | None = None
+
+    def absolute(self) -> Self:
+        """With paths that mean the same in another process."""
+        update = {
+            "models": tuple(m.absolute() for m in self.models),
+            "answers": self.answers and self.answers.absolute(),
+        }
+        return self.model_copy(update=update)
 
     def speaker(self, family: TaskFamily, config: CompareConfig) -> Speaker:
         """The user as a speaker.
