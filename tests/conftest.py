@@ -16,6 +16,8 @@ from understudy.models.chat_model import ChatModel
 from understudy.models.tiny import make_tiny
 from understudy.speaker import Failure, Request
 from understudy.tasks.base import Check, FinalAct
+from understudy.tasks.grammar import Literal
+from understudy.tasks.population import Option, ReplyDistribution
 from understudy.types import Dialogue, Message, Outcome, Task, TokenRecord
 
 WORDS = ["red", "green", "blue", "black", "white", "pink"]
@@ -56,6 +58,17 @@ class ColourFamily:
 
     def coherence(self, task: Task, messages: Sequence[Message]) -> list[Check]:
         return []
+
+
+class OddFamily(ColourFamily):
+    """Rewards an odd number of words: an untrained model earns now one, now the other."""
+
+    def outcome(self, task: Task, messages: Sequence[Message], ending: str) -> Outcome:
+        return Outcome(float(sum(len(m.text.split()) for m in messages if m.role == "agent") % 2), ending)
+
+    def prompted_reply(self, task: Task, messages: Sequence[Message]) -> ReplyDistribution:
+        """What `ColourUser` says, for a process that can only be told the family's name."""
+        return ReplyDistribution([Option(1.0, Literal(f"i want {task.goal['colour']} please"))])
 
 
 class ColourUser:

@@ -15,7 +15,7 @@ from safetensors.torch import save_model
 from torch.distributed.tensor import DTensor
 from transformers import Trainer
 
-from conftest import ColourFamily, ColourUser
+from conftest import ColourUser, OddFamily
 from understudy.config import RLConfig
 from understudy.models.chat_model import ChatModel
 from understudy.models.frozen import copy_weights
@@ -25,21 +25,13 @@ from understudy.scheduler import StageContext
 from understudy.train import trl_engine
 from understudy.train.rollouts import WHOLE, Collected, ConversationRollouts
 from understudy.train.trl_engine import train_with_trl
-from understudy.types import Message, Outcome, Task
-
-
-class Odd(ColourFamily):
-    """Rewards an odd number of words: an untrained model earns now one, now the other."""
-
-    def outcome(self, task: Task, messages: Sequence[Message], ending: str) -> Outcome:
-        return Outcome(float(sum(len(m.text.split()) for m in messages if m.role == "agent") % 2), ending)
 
 
 class Kept(ConversationRollouts):
     """Remembers what it collected."""
 
     def __init__(self, failing: Sequence[int] = ()) -> None:
-        super().__init__(Odd(), ColourUser(failing), seed=3, width=16)
+        super().__init__(OddFamily(), ColourUser(failing), seed=3, width=16)
         self.steps: list[Collected] = []
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int, part: slice = WHOLE) -> Collected:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from understudy.dialogue import Turns, dialogue
+from understudy.dialogue import dialogue
 from understudy.speaker import Failure, Request, Speaker
 from understudy.tasks.base import TaskFamily
 from understudy.types import Dialogue, FailedDialogue, Message, Role, Task, Trace
@@ -39,12 +39,61 @@ class Conversations:
         return [trace.dialogue for trace in self.traces]
 
 
-@dataclass
-class _Open:
-    appointment: Appointment
-    turns: Turns
-    turn: Role
-    messages: tuple[Message, ...]
+class Held:
+    """A dialogue under way: an appointment's turn generator, stepped with the answers that somebody brings.
+
+    Attributes:
+        turn: the side whose message is awaited.
+        messages: what was said so far.
+    """
+
+    def __init__(self, family: TaskFamily, appointment: Appointment) -> None:
+        self.appointment = appointment
+        self._turns = dialogue(
+            family, appointment.task, appointment.person, most_agent_turns=appointment.most_agent_turns
+        )
+        self.turn: Role
+        self.messages: tuple[Message, ...]
+        self.turn, self.messages = next(self._turns)
+
+    def take_up(self) -> Dialogue | None:
+        """Play back what was said before; the dialogue if that ended it."""
+        for message in self.appointment.said:
+            finished = self._step(message)
+            if finished is not None:
+                return finished
+        return None
+
+    def request(self) -> Request:
+        """What the side whose turn it is may see."""
+        appointment, role = self.appointment, self.turn
+        task = appointment.task
+        return Request(
+            key=appointment.key,
+            role=role,
+            prompt=task.prompt(role),
+            messages=self.messages,
+            seed=appointment.seed,
+            person=appointment.person if role == "user" else "",
+            goal=task.goal if role == "user" else None,
+        )
+
+    def answer(self, answer: Message | Failure) -> Dialogue | FailedDialogue | None:
+        """Go on with what was answered; the dialogue if it is over, or has failed."""
+        if isinstance(answer, Failure):
+            self._turns.close()
+            return FailedDialogue(
+                self.appointment.key, self.appointment.task.id, self.turn, answer.reason, self.messages
+            )
+        return self._step(answer)
+
+    def _step(self, answer: Message) -> Dialogue | None:
+        try:
+            self.turn, self.messages = self._turns.send(answer)
+        except StopIteration as stop:
+            finished: Dialogue = stop.value
+            return finished
+        return None
 
 
 def converse(
@@ -65,15 +114,12 @@ def converse(
         on_finished: called with the number of dialogues finished or failed so far.
     """
     waiting = iter(appointments)
-    held: dict[int, _Open] = {}
+    held: dict[int, Held] = {}
     result = Conversations()
     while True:
         while len(held) < width and (appointment := next(waiting, None)) is not None:
-            turns = dialogue(
-                family, appointment.task, appointment.person, most_agent_turns=appointment.most_agent_turns
-            )
-            item = _Open(appointment, turns, *next(turns))
-            finished = _take_up(item)
+            item = Held(family, appointment)
+            finished = item.take_up()
             if finished is None:
                 held[appointment.key] = item
                 continue
@@ -86,8 +132,8 @@ def converse(
             asked = [item for item in held.values() if item.turn == role]
             if not asked:
                 continue
-            for item, answer in zip(asked, speaker.reply([_request(item) for item in asked]), strict=True):
-                ended = _failed(item, answer) if isinstance(answer, Failure) else _step(item, answer)
+            for item, answer in zip(asked, speaker.reply([item.request() for item in asked]), strict=True):
+                ended = item.answer(answer)
                 if ended is None:
                     continue
                 key = item.appointment.key
@@ -102,40 +148,3 @@ def converse(
     result.traces.sort(key=lambda trace: trace.key)
     result.failures.sort(key=lambda failure: failure.key)
     return result
-
-
-def _request(item: _Open) -> Request:
-    appointment, role = item.appointment, item.turn
-    task = appointment.task
-    return Request(
-        key=appointment.key,
-        role=role,
-        prompt=task.prompt(role),
-        messages=item.messages,
-        seed=appointment.seed,
-        person=appointment.person if role == "user" else "",
-        goal=task.goal if role == "user" else None,
-    )
-
-
-def _take_up(item: _Open) -> Dialogue | None:
-    """Play back what was said before; the dialogue if that ended it."""
-    for message in item.appointment.said:
-        finished = _step(item, message)
-        if finished is not None:
-            return finished
-    return None
-
-
-def _failed(item: _Open, failure: Failure) -> FailedDialogue:
-    item.turns.close()
-    return FailedDialogue(item.appointment.key, item.appointment.task.id, item.turn, failure.reason, item.messages)
-
-
-def _step(item: _Open, answer: Message) -> Dialogue | None:
-    try:
-        item.turn, item.messages = item.turns.send(answer)
-    except StopIteration as stop:
-        finished: Dialogue = stop.value
-        return finished
-    return None

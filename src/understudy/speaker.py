@@ -51,3 +51,15 @@ class Speaker(Protocol):
     def finish(self, key: int) -> TokenRecord | None:
         """Forget a dialogue, and give the tokens of this side as sampled (None where no tokens exist)."""
         ...
+
+
+class AsyncSpeaker(Protocol):
+    """Writes one side of dialogues that coroutines hold one by one: a `Speaker` that is awaited for each message."""
+
+    async def reply(self, request: Request) -> Message | Failure:
+        """Answer one request."""
+        ...
+
+    async def finish(self, key: int) -> TokenRecord | None:
+        """As `Speaker.finish`."""
+        ...

@@ -8,6 +8,7 @@ import torch
 from understudy.models import sampler
 from understudy.models.chat_model import ChatModel
 from understudy.models.speaker import ModelSpeaker
+from understudy.models.view import as_message
 from understudy.speaker import Failure, Request
 from understudy.types import Message, TokenRecord
 
@@ -97,8 +98,8 @@ def test_to_leave_is_the_first_token_and_no_other(tiny_model: ChatModel) -> None
         (stop,): Message("user", "..."),
     }
     for ids, message in said.items():
-        assert user.message(sampler.Sampled(list(ids), [0.0] * len(ids), True)) == message
-    assert not agent.message(sampler.Sampled([leave, word, stop], [0.0] * 3, True)).end
+        assert as_message(user.format, sampler.Sampled(list(ids), [0.0] * len(ids), True)) == message
+    assert not as_message(agent.format, sampler.Sampled([leave, word, stop], [0.0] * 3, True)).end
     ids, mask = user.format.own(Message("user", "red", end=True), ())
     assert [i for i, own in zip(ids, mask, strict=True) if own] == [leave, word, stop]
 

@@ -20,7 +20,7 @@ from understudy.config.stages import (
     LogsConfig,
     SamplingConfig,
 )
-from understudy.config.training import Credit, ResidualConfig, RLConfig, SFTConfig, Tracker
+from understudy.config.training import Credit, ResidualConfig, RLConfig, SFTConfig, Tracker, VerlConfig
 
 __all__ = [
     "ARMS",
@@ -47,6 +47,7 @@ __all__ = [
     "Tracker",
     "UnseenUserModelConfig",
     "UserModelConfig",
+    "VerlConfig",
     "Weights",
     "check_names",
     "config_from",

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from understudy.config.base import LogSize, OpenShare, Seed, Share, StageConfig, Temperature, broken
 from understudy.config.endpoint import ENDPOINT_LIMITS, InteractivityConfig, PromptedConfig
 from understudy.config.models import ModelConfig, UnseenUserModelConfig, UserModelConfig
-from understudy.config.training import ResidualConfig, RLConfig, SFTConfig
+from understudy.config.training import ResidualConfig, RLConfig, SFTConfig, VerlConfig
 
 Arm = Literal["base", "control", "static", "multiturn-aware", "interactive", "calibrated", "oracle"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
@@ -133,6 +133,8 @@ class CompareConfig(StageConfig):
     """Alignment of the user beyond SFT."""
     rl: RLConfig = RLConfig()
     """Reinforcement learning."""
+    verl: VerlConfig = VerlConfig()
+    """The engine `verl`, where `rl.engine` takes it."""
     judge: JudgeConfig = JudgeConfig()
     """Judging."""
     sampling: SamplingConfig = SamplingConfig()
@@ -179,10 +181,18 @@ class CompareConfig(StageConfig):
                 "severities grade the failings of the programme that stands in for a prompted LLM, but prompted.model is given",
                 "leave one of the two out",
             )
-        if self.rl.engine == "trl" and self.model.lora_rank is not None:
+        logged = [arm for arm in ("static", "multiturn-aware") if arm in self.arms]
+        if self.rl.engine == "verl" and logged:
+            raise broken(
+                "arms",
+                f"arms holds {logged[0]}, whose logged contexts the engine verl does not have here",
+                f"leave {logged[0]} out of arms, or leave rl.engine at local",
+            )
+        if self.rl.engine != "local" and self.model.lora_rank is not None:
             raise broken(
                 "rl.engine",
-                f"rl.engine is trl, which cannot train the adapter of model.lora_rank ({self.model.lora_rank}) here",
+                f"rl.engine is {self.rl.engine}, which cannot train the adapter of model.lora_rank "
+                f"({self.model.lora_rank}) here",
                 "leave rl.engine at local, or leave out model.lora_rank",
             )
         if not self.sft.fit_agent and self.model.base is None:
@@ -219,6 +229,7 @@ LATER_KEYS: Mapping[str, Any] = {
         f"rl.{key}": RLConfig.model_fields[key].default
         for key in ("forward_samples", "forward_turns", "token_penalty", "processes", "shard", "tracker")
     },
+    **{f"verl.{key}": field.default for key, field in VerlConfig.model_fields.items()},
     **{f"interactivity.{key}": field.default for key, field in InteractivityConfig.model_fields.items()},
 }
 """Keys with their defaults, at which they change nothing, that runs of an earlier version lack and may be gone on with."""

@@ -95,8 +95,8 @@ class RLConfig(StageConfig):
     """Steps in which the learning rate rises to its value, 1 (at once) to 100000."""
     gradient_checkpointing: bool = False
     """Whether layers are computed again in the backward pass: less memory, a third more arithmetic (arXiv 1604.06174)."""
-    engine: Literal["local", "trl"] = "local"
-    """Who makes the steps: `local`, our own loop, or `trl`, TRL's GRPOTrainer (the extra `trl`); rollouts are the same."""
+    engine: Literal["local", "trl", "verl"] = "local"
+    """Who makes the steps: `local`, our own loop, `trl` (GRPOTrainer) or `verl` (Ray, many GPUs); see docs/engines.md."""
 
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that train one agent together, one per GPU (DDP), 1 to 64; more than 1 with the engine `trl` alone."""
@@ -115,27 +115,66 @@ class RLConfig(StageConfig):
                 f"min_groups is {self.min_groups}, more than max_groups ({self.max_groups})",
                 "lower min_groups or raise max_groups",
             )
-        if self.engine == "local" and self.processes > 1:
+        if self.engine != "trl" and self.processes > 1:
             raise broken(
                 "processes",
-                f"processes is {self.processes}, but the engine local trains in one",
-                "set engine to trl, or processes to 1",
+                f"processes is {self.processes}, which the engine {self.engine} does not start",
+                "set engine to trl, or processes to 1 (verl has verl.gpus_per_node)",
             )
         if self.shard and self.processes == 1:
             raise broken(
                 "shard", "shard is true, but there is one process", "set processes to 2 or more, or shard to false"
             )
-        if self.engine == "trl" and (self.credit != "equalised" or self.discount < 1):
+        if self.engine != "local" and (self.credit != "equalised" or self.discount < 1):
             key = "credit" if self.credit != "equalised" else "discount"
             raise broken(
                 key,
-                f"{key} is {getattr(self, key)}, but the engine trl has one advantage per dialogue here, not discounted",
+                f"{key} is {getattr(self, key)}, but the engine {self.engine} has one advantage per dialogue here, "
+                "not discounted",
                 "leave credit at equalised and discount at 1, or leave engine at local",
             )
-        if self.engine == "trl" and self.kl_weight > 0:
+        if self.engine != "local" and self.kl_weight > 0:
             raise broken(
                 "kl_weight",
-                f"kl_weight is {self.kl_weight:g}, which the engine trl does not have here",
+                f"kl_weight is {self.kl_weight:g}, which the engine {self.engine} does not have here",
                 "set kl_weight to 0, or leave engine at local",
+            )
+        return self
+
+
+class VerlConfig(StageConfig):
+    """The engine `verl`: where its processes run. What a step is made of stands under `rl` and `sampling`."""
+
+    rollout: Literal["vllm", "sglang", "cpu"] = "vllm"
+    """Server that samples the policy: `vllm` or `sglang` on GPUs; `cpu`, our own, for tiny models and trials."""
+    nodes: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Machines that train and sample the policy, 1 to 10000."""
+    gpus_per_node: Annotated[int, Field(ge=1, le=64)] = 1
+    """GPUs of each, 1 to 64; with the rollout `cpu`, processes."""
+    tensor_parallel: Annotated[int, Field(ge=1, le=64)] = 1
+    """GPUs that one copy of the policy is spread over while it samples, 1 to 64; divides `nodes` x `gpus_per_node`."""
+    loop_workers: Annotated[int, Field(ge=1, le=4096)] = 8
+    """Processes that hold the dialogues, 1 to 4096; they sample nothing themselves."""
+    user_replicas: Annotated[int, Field(ge=1, le=4096)] = 1
+    """Processes that play the user, 1 to 4096; each holds `sampling.width` dialogues at once."""
+    user_gpus: Annotated[float, Field(ge=0, le=64)] = 0.0
+    """GPUs of each of them, beside those of the policy, 0 (programmes, endpoints, tiny models) to 64; a share is one too."""
+    overrides: tuple[str, ...] = ()
+    """Any other setting of verl as `key=value` in Hydra's words; they win over what is derived here."""
+
+    @model_validator(mode="after")
+    def _rules(self) -> VerlConfig:
+        if self.nodes * self.gpus_per_node % self.tensor_parallel:
+            raise broken(
+                "tensor_parallel",
+                f"tensor_parallel is {self.tensor_parallel}, which does not divide "
+                f"nodes x gpus_per_node ({self.nodes * self.gpus_per_node})",
+                "change one of the three",
+            )
+        if self.rollout == "cpu" and self.nodes * self.gpus_per_node > 1:
+            raise broken(
+                "rollout",
+                "rollout is cpu, which is one process, but nodes or gpus_per_node is more than 1",
+                "leave nodes and gpus_per_node at 1, or take vllm or sglang",
             )
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from understudy.models.adapters import is_adapted, save_adapter
 
@@ -35,5 +35,10 @@ class ChatModel:
 
 def context_length(model: PreTrainedModel) -> int:
     """The longest dialogue in tokens that a model is used for: what it was made for, or less where a config said so."""
-    longest = int(model.config.max_position_embeddings)
-    return min(longest, int(getattr(model.config, CONTEXT_LENGTH, longest)))
+    return config_length(model.config)
+
+
+def config_length(config: PreTrainedConfig) -> int:
+    """As `context_length`, of a model's config alone."""
+    longest = int(config.max_position_embeddings)
+    return min(longest, int(getattr(config, CONTEXT_LENGTH, longest)))

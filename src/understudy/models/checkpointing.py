@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -35,7 +36,7 @@ def gradient_checkpointing(model: PreTrainedModel, *, enabled: bool) -> Iterator
             fix="leave gradient_checkpointing out, or set the dropout to 0 in the model's config.json",
         )
     layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
-    model.activation_checkpointing_enable()
+    _switch(model, "enable")
     # Transformers does so only in layers that are being trained, which the modules inside them need not be.
     for layer in layers:
         layer.training = True
@@ -44,7 +45,13 @@ def gradient_checkpointing(model: PreTrainedModel, *, enabled: bool) -> Iterator
     finally:
         for layer in layers:
             layer.training = model.training
-        model.activation_checkpointing_disable()
+        _switch(model, "disable")
+
+
+def _switch(model: PreTrainedModel, to: Literal["enable", "disable"]) -> None:
+    # Releases of transformers that verl asks for have it under its older name alone, which newer ones warn of.
+    renamed = getattr(model, f"activation_checkpointing_{to}", None)
+    (renamed or getattr(model, f"gradient_checkpointing_{to}"))()
 
 
 def _is_dropout(key: str, value: object) -> bool:

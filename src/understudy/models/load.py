@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedConfig,
@@ -20,10 +21,12 @@ from understudy.config import Weights
 from understudy.errors import ModelError
 from understudy.models.adapters import adapter_of, attach_adapter, is_adapter
 from understudy.models.attention import use_training_attention
-from understudy.models.chat_model import CONTEXT_LENGTH, ChatModel
+from understudy.models.chat import ChatFormat
+from understudy.models.chat_model import CONTEXT_LENGTH, ChatModel, config_length
 from understudy.models.frozen import share_frozen
 from understudy.models.precision import default_device
 from understudy.models.ready import RESTATE_PROMPT, make_ready
+from understudy.types import Role
 
 transformers_logging.disable_progress_bar()  # it would break into our own progress bars
 
@@ -71,6 +74,22 @@ def load_chat_model(
             "the tokenizer has no chat template", where=where, fix="use an instruct model, or add chat_template.jinja"
         )
     return ChatModel(model, tokenizer)
+
+
+def load_chat_format(folder: Path, side: Role) -> tuple[ChatFormat, int]:
+    """How a saved model writes a dialogue down, and the longest one that it is used for, without its weights.
+
+    Raises:
+        ModelError: if the folder cannot be read, or its chat template does not fit (see `ChatFormat`).
+    """
+    try:
+        config = AutoConfig.from_pretrained(folder)
+        tokenizer = _load_tokenizer(folder, None)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"holds no model: {error}", where=str(folder), fix="give a folder written by save_pretrained"
+        ) from error
+    return ChatFormat(tokenizer, side, bool(getattr(config, RESTATE_PROMPT, False))), config_length(config)
 
 
 def _load_adapted(folder: Path) -> ChatModel:

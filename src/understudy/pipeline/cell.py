@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from understudy.config import CompareConfig, ModelConfig
-from understudy.endpoint.answers import ANSWERS, AnswerStore
+from understudy.endpoint.answers import ANSWERS
 from understudy.logs.read import read_dialogues
 from understudy.runs import stream_seed
 from understudy.scheduler import StageContext
 from understudy.speaker import Speaker
 from understudy.tasks import is_known, load_family
-from understudy.tasks.base import CorpusFamily, HasVariants, KeepsForJudging, KnownUserFamily, TaskFamily
+from understudy.tasks.base import CorpusFamily, HasVariants, KeepsForJudging, TaskFamily
 from understudy.types import Dialogue, Role
-from understudy.users.endpoint import EndpointSpeaker
-from understudy.users.ensemble import EnsembleSpeaker
-from understudy.users.population import PopulationSpeaker, PromptedFamily, PromptedSpeaker
+from understudy.users.spec import UserSpec
 
 if TYPE_CHECKING:  # they import torch, which the process that only hands out stages need not load
     from understudy.models.chat_model import ChatModel
@@ -127,24 +125,15 @@ class Cell:
 
     def user(self, label: str, context: StageContext, *, severity: float = 1.0) -> Speaker:
         """A user by its label: `population`, `prompted`, or the label of a user model of this cell."""
-        if (models := self.user_models(label, context)) is not None:
-            from understudy.users.aligned import load_user
+        return self.user_spec(label, context, severity=severity).speaker(self.training_family(), self.config)
 
-            by_sft = label == ALIGNED_BY_SFT
-            sampling, candidates = self.config.sampling, self.config.residual.candidates
-            members = [
-                self.model_speaker(m, "user") if by_sft else load_user(m, sampling, candidates=candidates)
-                for m in models
-            ]
-            return members[0] if len(members) == 1 else EnsembleSpeaker(members)
+    def user_spec(self, label: str, context: StageContext, *, severity: float = 1.0) -> UserSpec:
+        """As `user`, for a process that is to make the speaker."""
+        if (models := self.user_models(label, context)) is not None:
+            return UserSpec(kind="models", models=tuple(models), energies=label != ALIGNED_BY_SFT)
         if label == POPULATION:
-            return PopulationSpeaker(self._known_family())
-        if self.config.prompted.model is not None:
-            return EndpointSpeaker(self.config.prompted, "user", AnswerStore(context.shared / ANSWERS))
-        if self.known:
-            family = self._known_family()
-            return PromptedSpeaker(family, severity, PopulationSpeaker(family) if severity < 1 else None)
-        return PromptedSpeaker(cast(PromptedFamily, self.training_family()), severity)
+            return UserSpec(kind="population")
+        return UserSpec(kind="prompted", severity=severity, answers=context.shared / ANSWERS)
 
     def user_models(self, label: str, context: StageContext) -> list[Path] | None:
         """Folders of the models that play this user, several for an ensemble; None for a programme."""
@@ -171,9 +160,6 @@ class Cell:
 
         chat_model = load_chat_model(source) if isinstance(source, Path) else source
         return model_speaker(chat_model, side, self.config.sampling)
-
-    def _known_family(self) -> KnownUserFamily:
-        return cast(KnownUserFamily, self.training_family())
 
 
 def copying_stage(model: ModelConfig) -> str:

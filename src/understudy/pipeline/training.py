@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 
 from understudy.logs.read import read_dialogues
+from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import LOGGED_CONTEXTS, Cell
 from understudy.runs import write_json
@@ -17,6 +18,8 @@ from understudy.train.loop import train
 from understudy.train.multiturn_aware import MultiturnAwareRollouts
 from understudy.train.rollouts import ConversationRollouts, LoggedRollouts, RolloutSource
 from understudy.train.tracking import tracking
+
+OnStep = Callable[[int, dict[str, float]], None]
 
 
 def _engine(name: str) -> Callable[..., Budget]:
@@ -39,11 +42,8 @@ def train_arm(context: StageContext, cell: Cell, *, arm: str, user: str | None, 
 
 def _train(context: StageContext, *, cell: Cell, arm: str, user: str | None, severity: float) -> None:
     """In one process or each of several, of which the first writes what comes of it."""
-    policy = load_chat_model(context.input(cell.stage("base")) / "model")
-    speaker = cell.model_speaker(policy, "agent")
-    answers = None if user is None else cell.user(user, context, severity=severity)
-    source = _source(context, cell, arm, answers)
     rl = cell.config.rl
+    policy = load_chat_model(context.input(cell.stage("base")) / "model")
     first = os.environ.get("RANK", "0") == "0"
     with tracking(rl.tracker if first else None, context.shared.parent, context.name) as track:
 
@@ -51,7 +51,13 @@ def _train(context: StageContext, *, cell: Cell, arm: str, user: str | None, sev
             context.progress(step + 1, rl.steps, reward=figures["reward"])
             track(step, figures)
 
-        budget = _engine(rl.engine)(policy, speaker, source, rl, scratch=context.scratch, on_step=on_step)
+        if rl.engine == "verl":
+            assert user is not None  # the config refuses arms without one
+            budget = _train_with_verl(context, cell, policy, user, severity, on_step)
+        else:
+            speaker = cell.model_speaker(policy, "agent")
+            source = _source(context, cell, arm, None if user is None else cell.user(user, context, severity=severity))
+            budget = _engine(rl.engine)(policy, speaker, source, rl, scratch=context.scratch, on_step=on_step)
     if not first:
         return
     policy.save(context.output / "model")
@@ -81,3 +87,18 @@ def _source(context: StageContext, cell: Cell, arm: str, user: Speaker | None) -
         seed=seed,
         width=width,
     )
+
+
+def _train_with_verl(
+    context: StageContext, cell: Cell, policy: ChatModel, user: str, severity: float, on_step: OnStep
+) -> Budget:
+    from understudy.train.verl.launch import Arm, train_with_verl
+
+    arm = Arm(
+        config=cell.config,
+        family=cell.family_name,
+        seed=cell.seed_of("train"),
+        held_out=cell.goals(held_out=False),
+        user=cell.user_spec(user, context, severity=severity),
+    )
+    return train_with_verl(policy, arm, scratch=context.scratch, on_step=on_step)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from understudy.runs import MetricsLog
 from understudy.train.rollouts import Collected, Rollout
 
 
@@ -19,6 +20,15 @@ class Budget:
     dialogues: int = 0
     messages_per_rollout: float = 1.0
 
+    @classmethod
+    def of(cls, metrics: MetricsLog) -> Budget:
+        """What the steps of a whole log have used, by their `dialogues`, `messages` and `tokens`."""
+        rows = metrics.read()
+        dialogues, messages, tokens = (
+            sum(int(row[key]) for row in rows) for key in ("dialogues", "messages", "tokens")
+        )
+        return cls(messages, tokens, dialogues, max(1.0, messages / max(1, dialogues)))
+
     def add(self, rollouts: Sequence[Rollout]) -> None:
         """Count one step's rollouts."""
         messages = sum(r.sampled_messages for r in rollouts)
@@ -28,26 +38,57 @@ class Budget:
         self.messages_per_rollout = max(1.0, messages / max(1, len(rollouts)))
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the figures of a step need of one rollout.
+
+    Attributes:
+        reward, agent_messages, walked_out: see `Rollout`.
+        tokens: that the policy sampled, and that are trained.
+        surprise: -log pi of them in nats, summed.
+        forward_tokens: see `Rollout`.
+    """
+
+    reward: float | None
+    agent_messages: int
+    walked_out: float
+    tokens: int
+    surprise: float
+    forward_tokens: int = 0
+
+    @classmethod
+    def of(cls, rollout: Rollout) -> Counted:
+        record = rollout.record
+        return cls(
+            rollout.reward,
+            rollout.agent_messages,
+            rollout.walked_out,
+            sum(record.sampled),
+            -sum(record.logprobs),
+            rollout.forward_tokens,
+        )
+
+
 def step_figures(collected: Collected) -> dict[str, float]:
     """Rewards, lengths and surprise of one step's rollouts, whatever is learned from them."""
-    rollouts = collected.rollouts
-    rewards = [r.reward for r in rollouts if r.reward is not None]
+    return figures_of([Counted.of(rollout) for rollout in collected.rollouts], collected.failed)
+
+
+def figures_of(counted: Sequence[Counted], failed: int) -> dict[str, float]:
+    """As `step_figures`, where the rollouts themselves are elsewhere."""
+    rewards = [c.reward for c in counted if c.reward is not None]
+    tokens = sum(c.tokens for c in counted)
     return {
         "reward": _mean(rewards),
         "reward_std": float(np.std(rewards)) if rewards else float("nan"),
-        "undetermined": len(rollouts) - len(rewards),
-        "entropy": _mean_surprise(rollouts),
-        "tokens": sum(r.sampled_tokens for r in rollouts),
-        "failed": collected.failed,
-        "turns": _mean([r.agent_messages for r in rollouts]),
-        "walked_out": _mean([r.walked_out for r in rollouts]),
+        "undetermined": len(counted) - len(rewards),
+        # Mean -log pi of the tokens: an unbiased estimate of the policy's entropy per token.
+        "entropy": sum(c.surprise for c in counted) / max(1, tokens),
+        "tokens": tokens + sum(c.forward_tokens for c in counted),
+        "failed": failed,
+        "turns": _mean([c.agent_messages for c in counted]),
+        "walked_out": _mean([c.walked_out for c in counted]),
     }
-
-
-def _mean_surprise(rollouts: Sequence[Rollout]) -> float:
-    """Mean -log pi of the sampled tokens, nats: an unbiased estimate of the policy's entropy per token."""
-    tokens = sum(sum(r.record.sampled) for r in rollouts)
-    return sum(-sum(r.record.logprobs) for r in rollouts) / max(1, tokens)
 
 
 def _mean(values: Sequence[float]) -> float:

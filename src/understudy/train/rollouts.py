@@ -13,7 +13,7 @@ from understudy.runs import stream, stream_seed
 from understudy.speaker import Failure, Request, Speaker
 from understudy.tasks.base import FinalAct, TaskFamily
 from understudy.tasks.heldout import draw_task
-from understudy.types import WALK_OUTS, Dialogue, Message, TokenRecord
+from understudy.types import WALK_OUTS, Dialogue, Message, TokenRecord, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,50 @@ class Collected:
     failed: int = 0
 
 
+def rollout_of(trace: Trace, group: int) -> Rollout | None:
+    """What the policy can learn from a dialogue; None where the user left with its opening, and the policy said nothing."""
+    if trace.agent is None:
+        return None
+    dialogue = trace.dialogue
+    return Rollout(
+        record=trace.agent,
+        reward=dialogue.outcome.reward,
+        group=group,
+        agent_messages=sum(m.role == "agent" for m in dialogue.messages),
+        walked_out=dialogue.outcome.ending in WALK_OUTS,
+        turn_rewards=dialogue.outcome.turn_rewards,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A record as trainers from elsewhere take it: a prompt, and one completion with a mask inside it.
+
+    Attributes:
+        prompt_ids: what stands before the first token that was sampled.
+        ids: [T] from there to the last one that was sampled.
+        sampled: [T] whether the policy sampled the token; the other side's words and the template's are not.
+        logprobs: [T] as sampled; 0 where not sampled.
+    """
+
+    prompt_ids: list[int]
+    ids: list[int]
+    sampled: list[bool]
+    logprobs: list[float]
+
+    @classmethod
+    def of(cls, record: TokenRecord) -> Completion:
+        """Of a record in which at least one token was sampled."""
+        own = [i for i, sampled in enumerate(record.sampled) if sampled]
+        first, end = own[0], own[-1] + 1
+        return cls(
+            list(record.ids[:first]),
+            list(record.ids[first:end]),
+            list(record.sampled[first:end]),
+            list(record.logprobs[first:end]),
+        )
+
+
 WHOLE = slice(None)
 
 
@@ -85,14 +129,36 @@ class RolloutSource(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class TrainingTasks:
+    """Which dialogues each step of training holds: a function of the seed and the step alone, whoever holds them.
+
+    Attributes:
+        family: draws tasks.
+        seed: of the tasks, persons and dialogues.
+        held_out: see `draw_task`; false where goals are kept for judging.
+    """
+
+    family: TaskFamily
+    seed: int
+    held_out: bool | None
+
+    def group(self, step: int, group: int, size: int) -> list[Appointment]:
+        """`size` dialogues about one task with one person; their keys tell them apart within the step."""
+        name = f"train-{step}-{group}"
+        task = draw_task(self.family, stream(self.seed, "task", name), name, held_out=self.held_out)
+        return [
+            Appointment(group * size + i, task, f"{name}-{self.seed}", stream_seed(self.seed, "dialogue", name, str(i)))
+            for i in range(size)
+        ]
+
+
 class ConversationRollouts:
     """The policy's own contexts: whole dialogues with a user (interactive, calibrated and oracle arms).
 
     Args:
-        family: draws tasks and gives the reward of the last turn.
         user: who the policy talks with.
-        seed: of the tasks, persons and dialogues.
-        held_out: see `draw_task`; false where goals are kept for judging.
+        family, seed, held_out: see `TrainingTasks`; the family also gives the rewards.
     """
 
     messages_per_rollout = 4.0
@@ -106,36 +172,14 @@ class ConversationRollouts:
         width: int,
         held_out: bool | None = None,
     ) -> None:
-        self.family, self.user, self.seed, self.width, self.held_out = family, user, seed, width, held_out
+        self.tasks = TrainingTasks(family, seed, held_out)
+        self.user, self.width = user, width
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int, part: slice = WHOLE) -> Collected:
-        appointments = []
-        for group in range(groups)[part]:
-            name = f"train-{step}-{group}"
-            task = draw_task(self.family, stream(self.seed, "task", name), name, held_out=self.held_out)
-            appointments += [
-                Appointment(
-                    group * group_size + i,
-                    task,
-                    f"{name}-{self.seed}",
-                    stream_seed(self.seed, "dialogue", name, str(i)),
-                )
-                for i in range(group_size)
-            ]
-        held = converse(self.family, appointments, agent, self.user, width=self.width)
-        rollouts = [
-            Rollout(
-                record=trace.agent,
-                reward=trace.dialogue.outcome.reward,
-                group=trace.key // group_size,
-                agent_messages=sum(m.role == "agent" for m in trace.dialogue.messages),
-                walked_out=trace.dialogue.outcome.ending in WALK_OUTS,
-                turn_rewards=trace.dialogue.outcome.turn_rewards,
-            )
-            for trace in held.traces
-            if trace.agent is not None  # a user who left with its opening: the policy said nothing
-        ]
-        return Collected(rollouts, len(held.failures))
+        appointments = [a for group in range(groups)[part] for a in self.tasks.group(step, group, group_size)]
+        held = converse(self.tasks.family, appointments, agent, self.user, width=self.width)
+        rollouts = [rollout_of(trace, trace.key // group_size) for trace in held.traces]
+        return Collected([rollout for rollout in rollouts if rollout is not None], len(held.failures))
 
 
 class LoggedRollouts:

@@ -30,7 +30,7 @@ from understudy.models.speaker import ModelSpeaker
 from understudy.runs import MetricsLog
 from understudy.train.figures import Budget, step_figures
 from understudy.train.loop import groups_per_step
-from understudy.train.rollouts import Collected, Rollout, RolloutSource
+from understudy.train.rollouts import Collected, Completion, Rollout, RolloutSource
 
 _REWARD = "dialogue_reward"
 
@@ -137,7 +137,7 @@ def train_with_trl(
         copy_weights(trainer.model, policy.model)
     policy.model.set_attn_implementation(attention)
     policy.model.eval()
-    return _budget(metrics)
+    return Budget.of(metrics)
 
 
 def _last_whole_checkpoint(folder: Path) -> str | None:
@@ -231,15 +231,12 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers is not type
 
 
 def _row(rollout: Rollout) -> dict[str, Any]:
-    """From the first token that was sampled to the last; what stands between them and was not is masked."""
-    record = rollout.record
-    own = [i for i, sampled in enumerate(record.sampled) if sampled]
-    first, end = own[0], own[-1] + 1
+    completion = Completion.of(rollout.record)
     return {
-        "prompt_ids": list(record.ids[:first]),
-        "completion_ids": list(record.ids[first:end]),
-        "logprobs": list(record.logprobs[first:end]),
-        "env_mask": [int(sampled) for sampled in record.sampled[first:end]],
+        "prompt_ids": completion.prompt_ids,
+        "completion_ids": completion.ids,
+        "logprobs": completion.logprobs,
+        "env_mask": [int(sampled) for sampled in completion.sampled],
         _REWARD: rollout.reward,
     }
 
@@ -253,10 +250,3 @@ def _rows_at_once(rows: int, tokens: int, longest: int) -> int:
     """As many dialogues as fit the tokens whatever their length, and divide the step evenly; at least one."""
     most = max(1, min(rows, tokens // longest))
     return next(n for n in range(most, 0, -1) if rows % n == 0)
-
-
-def _budget(metrics: MetricsLog) -> Budget:
-    rows = metrics.read()
-    dialogues, messages = (sum(int(row[key]) for row in rows) for key in ("dialogues", "messages"))
-    tokens = sum(int(row["tokens"]) for row in rows)
-    return Budget(messages, tokens, dialogues, max(1.0, messages / max(1, dialogues)))

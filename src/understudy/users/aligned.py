@@ -12,6 +12,7 @@ from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
 from understudy.models.sampler import Sampled
 from understudy.models.speaker import ModelSpeaker, model_speaker
+from understudy.models.view import as_message
 from understudy.runs import stream
 from understudy.speaker import Request
 from understudy.users.residual import ResidualEnergy
@@ -51,7 +52,7 @@ class AlignedSpeaker(ModelSpeaker):
         return [self._choose(request, found) for request, found in zip(requests, written, strict=True)]
 
     def _choose(self, request: Request, candidates: Sequence[Sampled]) -> Sampled:
-        messages = [self.message(candidate, request.forced) for candidate in candidates]
+        messages = [as_message(self.format, candidate, request.forced) for candidate in candidates]
         energies = np.array([self.residual.energy(request.prompt, request.messages, m) for m in messages])
         weights = np.exp(energies - energies.max())
         chance = stream(request.seed, self.side, str(len(request.messages)), "candidate").random()

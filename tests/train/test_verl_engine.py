@@ -1,0 +1,380 @@
+"""verl as the engine: the same dialogues, ids, masks, log-probabilities and rewards as the local loop collects.
+
+What needs no verl runs everywhere; the rest is skipped where verl is not installed, as it cannot stand beside what the
+other tests need (docs/engines.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import ColourUser, OddFamily
+from understudy.config import CompareConfig, load_config
+from understudy.converse_async import SharedSpeaker
+from understudy.errors import ConfigError, ModelError, RunError
+from understudy.models.chat_model import ChatModel
+from understudy.models.sampler import Sampled, Sampler
+from understudy.models.speaker import ModelSpeaker
+from understudy.runs import MetricsLog
+from understudy.speaker import Failure
+from understudy.tasks import load_family
+from understudy.train.figures import step_figures
+from understudy.train.loop import train
+from understudy.train.rollouts import Collected, Completion, ConversationRollouts, Rollout
+from understudy.train.verl.episodes import Episodes, recorded_figures
+from understudy.train.verl.launch import Arm, train_with_verl
+from understudy.train.verl.settings import prepare, settings, tasks_of
+from understudy.train.verl.spec import LoopSpec
+from understudy.types import TokenRecord
+from understudy.users.population import PopulationSpeaker, PromptedSpeaker
+from understudy.users.spec import UserSpec
+
+needs_verl = pytest.mark.skipif(
+    importlib.util.find_spec("verl") is None, reason="verl is not installed: it has an environment of its own"
+)
+GROUPS, SIZE, STEP = 4, 4, 3
+CONFIG = CompareConfig.model_validate(
+    {
+        "families": ["elicit"],
+        "arms": ["base", "oracle"],
+        "rl": {
+            "engine": "verl", "steps": 2, "messages_per_step": 64, "group_size": SIZE, "min_groups": GROUPS,
+            "max_groups": GROUPS, "learning_rate": 1e-3, "warmup_steps": 2, "micro_batch_tokens": 1024,
+            "checkpoint_every": 1,
+        },
+        "sampling": {"max_message_tokens": 5, "width": 16},
+        "verl": {"rollout": "cpu", "loop_workers": 2, "overrides": ["trainer.log_val_generations=0"]},
+    }
+)  # fmt: skip
+
+
+class Replay:
+    """A server that gives what the local sampler gave in the same place: only if it is sent the same tokens."""
+
+    def __init__(self, record: TokenRecord, end: int) -> None:
+        self.record, self.end = record, end
+        self.seeds: list[int] = []
+
+    async def __call__(self, ids: list[int], seed: int) -> Sampled | Failure:
+        self.seeds.append(seed)
+        (start, stop) = next(span for span in self.record.spans if list(self.record.ids[: span[0]]) == ids)
+        said, logprobs = list(self.record.ids[start:stop]), list(self.record.logprobs[start:stop])
+        return Sampled(said, logprobs, said[-1] == self.end)
+
+
+def spec_of(model: ChatModel, folder: Path, **more: Any) -> LoopSpec:
+    model.save(folder / "base")
+    values: dict[str, Any] = {
+        "config": CONFIG,
+        "family": "conftest:OddFamily",
+        "seed": 3,
+        "held_out": None,
+        "user": UserSpec(kind="population"),
+        "agent": folder / "base",
+        "groups": GROUPS,
+        "records": folder / "dialogues",
+    }
+    return LoopSpec(**values | more)
+
+
+def local(model: ChatModel, failing: list[int]) -> Collected:
+    source = ConversationRollouts(OddFamily(), ColourUser(failing), seed=3, width=16)
+    return source.collect(ModelSpeaker(model, "agent", width=16, max_message_tokens=5), STEP, GROUPS, SIZE)
+
+
+def keyed(rollouts: list[Rollout], failing: list[int]) -> dict[int, Rollout]:
+    """By their place in the step, which rollouts have lost to failures."""
+    return dict(zip([k for k in range(GROUPS * SIZE) if k not in failing], rollouts, strict=True))
+
+
+def test_rollouts_and_figures_are_those_of_the_local_loop(tiny_model: ChatModel, tmp_path: Path) -> None:
+    failing = [1, 6]
+    expected = local(tiny_model, failing)
+    here = keyed(expected.rollouts, failing)
+    user = ColourUser([STEP * GROUPS * SIZE + key for key in failing])
+    episodes = Episodes(spec_of(tiny_model, tmp_path), SharedSpeaker(user, width=5))
+
+    async def step() -> list[Rollout | None]:
+        end = episodes.format.end_of_turn
+        nobody = TokenRecord((), (), (), ())
+        return await asyncio.gather(
+            *(
+                episodes.hold(
+                    STEP,
+                    key // SIZE,
+                    key % SIZE,
+                    Replay(here[key].record if key in here else nobody, end),
+                )
+                for key in range(GROUPS * SIZE)
+            )
+        )
+
+    found = asyncio.run(step())
+    assert found == [here.get(key) for key in range(GROUPS * SIZE)]
+    assert len({r.reward for r in expected.rollouts}) == 2, "rewards that could not be told apart would prove little"
+    figures = recorded_figures(tmp_path / "dialogues", [STEP, STEP + 1])
+    assert figures[STEP] == pytest.approx(
+        step_figures(expected) | {"dialogues": 14, "messages": sum(r.agent_messages for r in expected.rollouts)}
+    )
+    assert figures[STEP]["failed"] == 2
+    assert figures[STEP + 1]["dialogues"] == 0
+
+
+def test_a_sampler_that_takes_the_seed_samples_what_the_local_one_does(
+    tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("understudy.models.sampler.sampling_dtype", lambda: torch.float32)  # no ties by rounding
+    expected = local(tiny_model, [])
+    episodes = Episodes(spec_of(tiny_model, tmp_path), SharedSpeaker(ColourUser(), width=16))
+    sampler = Sampler(tiny_model.model, 1)
+
+    async def generate(ids: list[int], seed: int) -> Sampled | Failure:
+        uniforms = np.random.default_rng(seed).random((1, 1, 5))
+        ((sampled,),) = sampler.sample([0], [ids], uniforms, stops=[episodes.format.end_of_turn], temperature=1.0)
+        sampler.release(0)
+        return sampled
+
+    for key, rollout in enumerate(expected.rollouts):
+        found = asyncio.run(episodes.hold(STEP, key // SIZE, key % SIZE, generate))
+        assert found is not None
+        assert found.record.ids == rollout.record.ids
+        assert found.record.logprobs == pytest.approx(rollout.record.logprobs, abs=1e-4)
+
+
+def test_a_dialogue_that_outgrows_the_context_fails(tiny_model: ChatModel, tmp_path: Path) -> None:
+    """Each message fits, and the second one no longer does."""
+    said: list[int] = []
+
+    async def longest(ids: list[int], seed: int) -> Sampled | Failure:
+        said.append(len(ids))
+        return Sampled([7] * 40, [-1.0] * 40, False)
+
+    config = CONFIG.model_copy(
+        update={"sampling": CONFIG.sampling.model_copy(update={"max_message_tokens": 40}), "rl": CONFIG.rl}
+    )
+    episodes = Episodes(spec_of(tiny_model, tmp_path, config=config), SharedSpeaker(ColourUser(), width=1))
+    assert asyncio.run(episodes.hold(STEP, 0, 0, longest)) is None
+    assert len(said) == 1
+    assert recorded_figures(tmp_path / "dialogues", [STEP])[STEP]["failed"] == 1
+
+
+def test_the_spec_survives_its_file_and_makes_the_same_users(tmp_path: Path) -> None:
+    spec = LoopSpec(
+        config=CONFIG,
+        family="elicit",
+        seed=3,
+        held_out=False,
+        user=UserSpec(kind="prompted", severity=0.25),
+        agent=tmp_path,
+        groups=GROUPS,
+        records=tmp_path,
+    )
+    path = tmp_path / "loop.json"
+    path.write_text(spec.model_dump_json())
+    read = LoopSpec.read(path)
+    assert read == spec
+    user = read.user.speaker(read.tasks().family, read.config)
+    assert isinstance(user, PromptedSpeaker)
+    assert user.severity == 0.25
+    assert isinstance(UserSpec(kind="population").speaker(read.tasks().family, read.config), PopulationSpeaker)
+    with pytest.raises(ValueError, match="at least one model"):
+        UserSpec(kind="models").speaker(read.tasks().family, read.config)
+    path.write_text("{}")
+    with pytest.raises(RunError, match="is not what verl's workers read"):
+        LoopSpec.read(path)
+
+
+def test_the_data_set_has_a_row_for_each_task_of_each_step_and_no_goal(tiny_model: ChatModel, tmp_path: Path) -> None:
+    spec = spec_of(tiny_model, tmp_path)
+    rows = tasks_of(spec)
+    places = [(row["extra_info"]["step"], row["extra_info"]["group"]) for row in rows]
+    assert places == [(step, group) for step in range(2) for group in range(GROUPS)]
+    assert [row["extra_info"]["index"] for row in rows] == list(range(8))
+    goals = {spec.tasks().group(step, group, 1)[0].task.goal["colour"] for step, group in places}
+    assert not any(goal in json.dumps(rows) for goal in goals)
+
+
+def test_the_settings_follow_the_config(tiny_model: ChatModel, tmp_path: Path) -> None:
+    on_gpus = CONFIG.model_copy(
+        update={"verl": CONFIG.verl.model_copy(update={"rollout": "vllm", "nodes": 2, "gpus_per_node": 8})}
+    )
+    found = settings(spec_of(tiny_model, tmp_path, config=on_gpus), tmp_path, tmp_path / "log.jsonl", 96)
+    assert found["data"]["train_batch_size"] == GROUPS
+    assert found["actor_rollout_ref"]["actor"]["ppo_mini_batch_size"] == GROUPS
+    assert found["actor_rollout_ref"]["actor"]["optim"]["lr"] == 1e-3
+    assert (
+        found["actor_rollout_ref"]["rollout"] | {"name": "vllm", "n": SIZE, "max_model_len": 96}
+        == (found["actor_rollout_ref"]["rollout"])
+    )
+    assert (found["trainer"]["nnodes"], found["trainer"]["n_gpus_per_node"]) == (2, 8)
+    assert "num_gpus" not in found["ray_kwargs"]["ray_init"], "Ray counts real ones by itself"
+
+
+def test_what_it_does_not_have_is_refused(
+    tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ["arms=base,oracle", "rl.engine=verl"]
+    with pytest.raises(ConfigError, match="arms holds static"):
+        load_config(overrides=["rl.engine=verl"])
+    with pytest.raises(ConfigError, match="the engine verl does not have"):
+        load_config(overrides=[*few, "rl.kl_weight=0.1"])
+    with pytest.raises(ConfigError, match="the engine verl has one advantage per dialogue"):
+        load_config(overrides=[*few, "rl.credit=reward-to-go"])
+    with pytest.raises(ConfigError, match="does not divide"):
+        load_config(overrides=[*few, "verl.tensor_parallel=3", "verl.gpus_per_node=4"])
+    with pytest.raises(ConfigError, match="which is one process"):
+        load_config(overrides=[*few, "verl.rollout=cpu", "verl.gpus_per_node=4"])
+
+    arm = Arm(CONFIG, "conftest:OddFamily", 3, None, UserSpec(kind="population"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match="verl, which is not installed"):
+        train_with_verl(tiny_model, arm, scratch=tmp_path)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    on_gpus = load_config(overrides=[*few, "verl.rollout=sglang"])
+    with pytest.raises(ModelError, match="sglang needs a GPU, and this machine has none"):
+        train_with_verl(tiny_model, Arm(on_gpus, "elicit", 3, None, arm.user), scratch=tmp_path)
+    assert not list(tmp_path.iterdir()), "refused before anything is written"
+
+
+class Server:
+    """verl's client of its rollout servers, as far as the agent loop calls it."""
+
+    def __init__(self, rollouts: dict[int, Rollout], end: int) -> None:
+        self.replays = {key: Replay(rollout.record, end) for key, rollout in rollouts.items()}
+        self.asked: list[dict[str, Any]] = []
+
+    async def generate(self, request_id: str, *, prompt_ids: list[int], sampling_params: dict[str, Any]) -> Any:
+        from verl.workers.rollout.replica import TokenOutput
+
+        self.asked.append(sampling_params)
+        step, group, member = map(int, request_id.split("-"))
+        assert step == STEP
+        sampled = await self.replays[group * SIZE + member](prompt_ids, sampling_params["seed"])
+        assert isinstance(sampled, Sampled)
+        return TokenOutput(token_ids=sampled.ids, log_probs=sampled.logprobs, extra_fields={"global_steps": 7})
+
+
+@needs_verl
+def test_verls_own_worker_runs_the_loop_and_keeps_ids_masks_and_rewards(
+    tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hydra import compose, initialize_config_dir
+    from verl.experimental.agent_loop import AgentLoopOutput, AgentLoopWorker
+
+    from understudy.train.verl import agent_loop
+
+    failing = [1, 6]
+    here = keyed(local(tiny_model, failing).rollouts, failing)
+    spec = spec_of(tiny_model, tmp_path)
+    prepare(tiny_model, spec, tmp_path, tmp_path / "log.jsonl")
+    user = ColourUser([STEP * GROUPS * SIZE + key for key in failing])
+    monkeypatch.setattr(agent_loop, "UserPool", lambda spec: SharedSpeaker(user, width=16))
+    padded: dict[int, Any] = {}
+
+    class Worker(AgentLoopWorker):  # type: ignore[misc]
+        async def _agent_loop_postprocess(
+            self, output: AgentLoopOutput | list[AgentLoopOutput], validate: bool, **kwargs: Any
+        ) -> Any:
+            if isinstance(output, AgentLoopOutput):
+                key = kwargs["extra_info"]["group"] * SIZE + kwargs["session_id"]
+                padded[key] = await super()._agent_loop_postprocess(output.model_copy(), validate, **kwargs)
+            return output
+
+    async def step() -> list[Any]:
+        with initialize_config_dir(version_base=None, config_dir=str(tmp_path)):
+            config = compose("understudy", overrides=["hydra.searchpath=[pkg://verl.trainer.config]"])
+        worker = Worker(config, server)
+        trajectory = {"step": STEP + 1, "sample_index": 0, "rollout_n": 0, "validate": False}
+        row = {"agent_name": "understudy", "raw_prompt": []}
+        return await asyncio.gather(
+            *(
+                worker._run_agent_loop(
+                    {"temperature": 1.0, "top_p": 1.0, "top_k": -1},
+                    trajectory,
+                    **row,
+                    extra_info={"step": STEP, "group": key // SIZE},
+                    session_id=key % SIZE,
+                )
+                for key in range(GROUPS * SIZE)
+            )
+        )
+
+    episodes = Episodes(spec, SharedSpeaker(user, width=1))
+    server = Server(here, episodes.format.end_of_turn)
+    found = asyncio.run(step())
+    assert {key for key, output in enumerate(found) if output == []} == set(failing)
+    for key, rollout in here.items():
+        output, completion = found[key], Completion.of(rollout.record)
+        assert (output.prompt_ids, output.response_ids) == (completion.prompt_ids, completion.ids)
+        assert output.response_mask == [int(sampled) for sampled in completion.sampled]
+        assert output.response_logprobs == completion.logprobs
+        assert (output.reward_score, output.num_turns) == (rollout.reward, rollout.agent_messages)
+        assert output.extra_fields["max_global_steps"] == 7
+        # What verl itself makes of it: prompts padded on the left, responses on the right.
+        row = padded[key]
+        assert row.prompt_ids[0, -len(completion.prompt_ids) :].tolist() == completion.prompt_ids
+        assert row.response_ids[0, : len(completion.ids)].tolist() == completion.ids
+        assert row.response_mask[0].nonzero()[:, 0].tolist() == [i for i, s in enumerate(completion.sampled) if s]
+    assert all(params["stop_token_ids"] == [episodes.format.end_of_turn] for params in server.asked)
+    assert all(params["max_tokens"] == 5 for params in server.asked)
+
+
+@needs_verl
+@pytest.mark.slow
+@pytest.mark.enable_socket
+def test_a_step_of_verls_trainer_is_that_of_the_local_loop_and_a_run_goes_on(
+    tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """verl's own entry point, Ray, trainer and checkpoints, on CPU."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))  # for verl's processes
+    monkeypatch.setenv("VERL_LOGGING_LEVEL", "WARN")
+    family, user = load_family("conftest:OddFamily"), UserSpec(kind="prompted")
+    base = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
+    # verl hands its weights to a server in bf16, which must not make it another policy.
+    base.model.load_state_dict({name: value.bfloat16().float() for name, value in base.model.state_dict().items()})
+
+    def run_verl(steps: int) -> ChatModel:
+        policy = ChatModel(copy.deepcopy(base.model), copy.deepcopy(base.tokenizer))
+        config = CONFIG.model_copy(update={"rl": CONFIG.rl.model_copy(update={"steps": steps})})
+        train_with_verl(policy, Arm(config, "conftest:OddFamily", 3, None, user), scratch=tmp_path / "verl")
+        return policy
+
+    (tmp_path / "verl").mkdir()
+    (tmp_path / "local").mkdir()
+    other = run_verl(1)
+    policy = ChatModel(copy.deepcopy(base.model), base.tokenizer)
+    train(
+        policy,
+        ModelSpeaker(policy, "agent", width=16, max_message_tokens=5),
+        ConversationRollouts(family, user.speaker(family, CONFIG), seed=3, width=16),
+        CONFIG.rl.model_copy(update={"steps": 1}),
+        scratch=tmp_path / "local",
+    )
+    mine, theirs = (MetricsLog(tmp_path / name / "metrics.jsonl").read() for name in ("local", "verl"))
+    for key in ("reward", "reward_std", "tokens", "turns", "walked_out", "failed", "groups"):
+        assert theirs[0][key] == pytest.approx(mine[0][key]), key
+    assert mine[0]["kept_groups"] > 0, "nothing was learned, so nothing is compared"
+    before, after, elsewhere = (list(m.model.parameters()) for m in (base, policy, other))
+    moved = [(a - b).abs().max().item() for a, b in zip(after, before, strict=True)]
+    apart = [(a - b).abs().mean().item() for a, b in zip(after, elsewhere, strict=True)]
+    assert max(moved) == pytest.approx(5e-4, rel=0.01), "AdamW's first step, at half the rate in the warm-up"
+    # Gradients differ by bf16 rounding, which turns the sign of those near 0.
+    assert max(apart) < 0.15 * 5e-4
+
+    run_verl(2)
+    rows = MetricsLog(tmp_path / "verl" / "metrics.jsonl").read()
+    assert [row["step"] for row in rows] == [0, 1]
+    assert rows[0] == theirs[0], "the first step was not taken again"
