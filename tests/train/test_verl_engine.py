@@ -31,7 +31,7 @@ from understudy.speaker import Failure
 from understudy.tasks import load_family
 from understudy.train.figures import step_figures
 from understudy.train.loop import train
-from understudy.train.rollouts import Collected, Completion, ConversationRollouts, Rollout
+from understudy.train.rollouts import Collected, ConversationRollouts, Rollout
 from understudy.train.verl.episodes import Episodes, recorded_figures
 from understudy.train.verl.launch import Arm, train_with_verl
 from understudy.train.verl.settings import prepare, settings, tasks_of
@@ -54,7 +54,7 @@ CONFIG = CompareConfig.model_validate(
             "checkpoint_every": 1,
         },
         "sampling": {"max_message_tokens": 5, "width": 16},
-        "verl": {"rollout": "cpu", "loop_workers": 2, "overrides": ["trainer.log_val_generations=0"]},
+        "verl": {"rollout": "cpu", "loop_workers": 1, "overrides": ["trainer.log_val_generations=0"]},
     }
 )  # fmt: skip
 
@@ -317,17 +317,19 @@ def test_verls_own_worker_runs_the_loop_and_keeps_ids_masks_and_rewards(
     found = asyncio.run(step())
     assert {key for key, output in enumerate(found) if output == []} == set(failing)
     for key, rollout in here.items():
-        output, completion = found[key], Completion.of(rollout.record)
-        assert (output.prompt_ids, output.response_ids) == (completion.prompt_ids, completion.ids)
-        assert output.response_mask == [int(sampled) for sampled in completion.sampled]
-        assert output.response_logprobs == completion.logprobs
+        output, record = found[key], rollout.record
+        end = max(i for i, sampled in enumerate(record.sampled) if sampled) + 1
+        assert tuple(output.prompt_ids + output.response_ids) == record.ids[:end]
+        assert [0] * len(output.prompt_ids) + output.response_mask == [int(sampled) for sampled in record.sampled[:end]]
+        assert output.response_mask[0] == 1, "the prompt ends where the policy begins"
+        assert tuple([0.0] * len(output.prompt_ids) + output.response_logprobs) == record.logprobs[:end]
         assert (output.reward_score, output.num_turns) == (rollout.reward, rollout.agent_messages)
         assert output.extra_fields["max_global_steps"] == 7
         # What verl itself makes of it: prompts padded on the left, responses on the right.
         row = padded[key]
-        assert row.prompt_ids[0, -len(completion.prompt_ids) :].tolist() == completion.prompt_ids
-        assert row.response_ids[0, : len(completion.ids)].tolist() == completion.ids
-        assert row.response_mask[0].nonzero()[:, 0].tolist() == [i for i, s in enumerate(completion.sampled) if s]
+        assert row.prompt_ids[0, -len(output.prompt_ids) :].tolist() == output.prompt_ids
+        assert row.response_ids[0, : len(output.response_ids)].tolist() == output.response_ids
+        assert row.response_mask[0].nonzero()[:, 0].tolist() == [i for i, s in enumerate(output.response_mask) if s]
     assert all(params["stop_token_ids"] == [episodes.format.end_of_turn] for params in server.asked)
     assert all(params["max_tokens"] == 5 for params in server.asked)
 

@@ -168,7 +168,9 @@ class SamplerServer:
     async def load_weights(self, weights: dict[str, torch.Tensor], step: int | None) -> None:
         """Sample with these weights from now on."""
         async with self._sample.turn:
-            self._model.load_state_dict(weights, strict=False)  # tied ones may be left out
+            found = self._model.load_state_dict(weights, strict=False)  # tied ones may be left out
+            if found.unexpected_keys:
+                raise ValueError(f"the trainer's weights are another model's: {found.unexpected_keys[:3]}")
             self._sampler.load_weights(self._model)
             self._step = step
 

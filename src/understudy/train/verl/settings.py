@@ -95,7 +95,10 @@ def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int) -> dict[s
             "lr_warmup_steps": rl.warmup_steps,
             "betas": [0.9, 0.95],
             "weight_decay": 0.0,
-            "zero_indexed_step": False,  # the first step has a rate above 0
+            # A cosine that stays at its height after the warm-up: verl's `constant` takes the first step at a rate of 0.
+            "lr_scheduler_type": "cosine",
+            "min_lr_ratio": 1.0,
+            "zero_indexed_step": False,
             "clip_grad": rl.max_grad_norm,
         },
         "checkpoint": {
