@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from understudy.models import states
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel
 from understudy.models.states import context_states, message_states
@@ -51,3 +52,21 @@ def test_states_of_a_message_are_those_of_its_own_tokens(tiny_model: ChatModel) 
         own = [i for i, mine in enumerate(mask) if mine][-len(chat.words(messages[-1].text)) - 1 :]
         assert row[:hidden] == pytest.approx(states[own].mean(0), abs=0.03)
         assert row[hidden:] == pytest.approx(states[own[-1]], abs=0.05)
+
+
+def test_what_a_longer_dialogue_begins_with_is_read_with_it(
+    tiny_model: ChatModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same states as each by itself, from as many forward passes as there are dialogues that none other begins with."""
+    own = Message("user", "red please")
+    dialogue = (Message("user", "hello"), SAID[1], own, Message("agent", "here"), Message("user", "thanks", end=True))
+    said = [("you want red", dialogue[:1]), ("you want red", dialogue), ("you want red", dialogue[:3])]
+    said += [("you want red", (*dialogue[:2], Message("user", "blue"))), ("you want blue", dialogue[:1]), said[2]]
+    alone = np.stack([message_states(tiny_model, "user", [one])[0] for one in said])
+    rows: list[int] = []
+    batches = states.batches_by_length
+    monkeypatch.setattr(
+        states, "batches_by_length", lambda examples, *rest: (rows.append(len(examples)), batches(examples, *rest))[1]
+    )
+    assert message_states(tiny_model, "user", said) == pytest.approx(alone, abs=0.05)
+    assert rows == [3]

@@ -51,10 +51,15 @@ def message_states(chat_model: ChatModel, side: Role, said: Sequence[Said]) -> N
 
 @torch.no_grad()
 def _states(chat_model: ChatModel, rows: Sequence[Sequence[int]]) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Each row's place and its states [T, hidden], in some order."""
+    """Each row's place and its states [T, hidden], in some order; a row that another one begins with is read with it alone."""
+    longest = _beginnings(rows)
+    read = sorted(set(longest))
+    within: dict[int, list[int]] = {}
+    for i, leader in enumerate(longest):
+        within.setdefault(leader, []).append(i)
     model, device = chat_model.model.eval(), default_device()
     stood_on = model.device
-    examples = [Example(ids, [False] * len(ids)) for ids in rows]
+    examples = [Example(rows[leader], [False] * len(rows[leader])) for leader in read]
     pad = chat_model.tokenizer.pad_token_id or 0
     try:
         model.to(device)
@@ -62,7 +67,19 @@ def _states(chat_model: ChatModel, rows: Sequence[Sequence[int]]) -> Iterator[tu
             with training_autocast():
                 # Without the output layer: its logits would take more than all else.
                 states = model.base_model(input_ids=batch.ids, use_cache=False).last_hidden_state
-            for row, i in enumerate(batch.indices):
-                yield i, states[row, : len(rows[i])].double().cpu().numpy()
+            for row, place in enumerate(batch.indices):
+                for i in within[read[place]]:
+                    yield i, states[row, : len(rows[i])].double().cpu().numpy()
     finally:
         model.to(stood_on)  # a sampler's copy may need the room
+
+
+def _beginnings(rows: Sequence[Sequence[int]]) -> list[int]:
+    """For each row the place of a longest one that begins with it, its own where there is none."""
+    # Sorted, a row stands right before those that begin with it.
+    order = sorted(range(len(rows)), key=lambda i: tuple(rows[i]))
+    found = list(range(len(rows)))
+    for before, after in zip(order[-2::-1], order[:0:-1], strict=True):
+        if list(rows[before]) == list(rows[after][: len(rows[before])]):
+            found[before] = found[after]
+    return found

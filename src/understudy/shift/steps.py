@@ -7,7 +7,7 @@ that tells the two apart proves a total variation of at least 2 * balanced accur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.one_step import OneStep
+from understudy.runs import stream
 from understudy.shift.auc import detectable_total_variation, effective_size, total_variation_bound
 from understudy.shift.contexts import Context, given_to
 from understudy.shift.features import ContextFeatures
@@ -34,7 +35,8 @@ States = Callable[[Sequence[tuple[str, Sequence[Message]]]], NDArray[np.float64]
 _HASH_BITS = 14
 _ROW_LENGTH = 4.0
 _MOST_STATES = 500
-"""Steps of a turn whose states are looked at: a forward pass over each dialogue costs more than counting its words."""
+"""Steps of a turn whose states are looked at, of the same dialogues at all turns as far as they come to them: a forward pass
+over each dialogue costs more than counting its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def step_shift(
 
     Args:
         act: reads what a message does; no test on acts where None.
-        states: what a model makes of a message; no test on states where None. Looked at are the first 500 steps of a turn.
+        states: what a model makes of a message; no test on states where None. Looked at are up to 500 steps of a turn.
 
     Raises:
         UnderstudyError: if `min_pairs` is too small for the folds.
@@ -95,14 +97,16 @@ def step_shift(
     turns = [turn for turn, found in sorted(by_turn.items()) if len(found) >= min_pairs]
     sets = _sets(steps, act, states)
     corrected = 1 - 0.05 / max(1, len(turns) * len(sets))
+    few = _same_dialogues({turn: by_turn[turn] for turn in turns}, seed)
+    made = _states(few, states) if states is not None else {}
     points: list[StepShift] = []
     margins = {}
     for turn in turns:
         for features in sets:
-            here = by_turn[turn][: _MOST_STATES if features == "states" else None]
+            here = few[turn] if features == "states" else by_turn[turn]
             logged, own = ([_context(step, message) for step, message in _messages(here, i)] for i in (0, 1))
             clusters, label = _persons(here), np.arange(2 * len(here)) < len(here)
-            matrix = _matrix(features, here, [*logged, *own], act, states)
+            matrix = made[turn] if features == "states" else _matrix(features, here, [*logged, *own], act)
             test, scores = compare_contexts(logged, own, matrix, clusters, turn=turn, seed=seed, folds=folds)
             _, tv_low = total_variation_bound(scores > 0, label, clusters, corrected)
             detectable = detectable_total_variation(effective_size(clusters[label]), corrected)
@@ -118,6 +122,24 @@ def at_turns(steps: Sequence[OneStep]) -> dict[int, list[OneStep]]:
     for step in steps:
         found.setdefault(step.turn, []).append(step)
     return found
+
+
+def _same_dialogues(by_turn: Mapping[int, Sequence[OneStep]], seed: int) -> dict[int, list[OneStep]]:
+    """At most `_MOST_STATES` steps of each turn: of the dialogues that come first in one random order of all."""
+    everyone = list(dict.fromkeys(id(step.dialogue) for steps in by_turn.values() for step in steps))
+    drawn = stream(seed, "states").permutation(len(everyone))
+    place = {dialogue: int(drawn[number]) for number, dialogue in enumerate(everyone)}
+    return {
+        turn: sorted(steps, key=lambda step: place[id(step.dialogue)])[:_MOST_STATES] for turn, steps in by_turn.items()
+    }
+
+
+def _states(by_turn: Mapping[int, Sequence[OneStep]], states: States) -> dict[int, NDArray[np.float64]]:
+    """[2 * steps, F] by turn, the logged messages first; all are asked for at once, as one dialogue holds several of them."""
+    both = [(turn, pair) for turn, steps in by_turn.items() for i in (0, 1) for pair in _messages(steps, i)]
+    found = states([(s.dialogue.task.prompt(m.role), (*s.before, m)) for _, (s, m) in both])
+    turns = np.array([turn for turn, _ in both])
+    return {turn: _scaled(found[turns == turn]) for turn in by_turn}
 
 
 def _messages(steps: Sequence[OneStep], side: int) -> list[tuple[OneStep, Message]]:
@@ -144,15 +166,11 @@ def _sets(steps: Sequence[OneStep], act: Act | None, states: States | None) -> l
     return [*sets, "states"] if states is not None else sets
 
 
-def _matrix(
-    features: Features, steps: Sequence[OneStep], contexts: Sequence[Context], act: Act | None, states: States | None
-) -> Any:
+def _matrix(features: Features, steps: Sequence[OneStep], contexts: Sequence[Context], act: Act | None) -> Any:
     """[2 * steps, F], the logged messages first."""
     if features == "words":
         return _words(contexts)
     both = [*_messages(steps, 0), *_messages(steps, 1)]
-    if features == "states" and states is not None:
-        return _scaled(states([(s.dialogue.task.prompt(m.role), (*s.before, m)) for s, m in both]))
     from sklearn.feature_extraction import FeatureHasher
 
     if features == "relations" or act is None:

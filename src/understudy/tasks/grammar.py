@@ -17,6 +17,9 @@ import numpy as np
 class Expression(ABC):
     """A distribution over strings."""
 
+    _asked: str | None = None
+    _found: float = 0.0
+
     @abstractmethod
     def sample(self, rng: np.random.Generator) -> str: ...
 
@@ -26,7 +29,10 @@ class Expression(ABC):
 
     def probability(self, text: str) -> float:
         """The probability of the whole string, in [0, 1], summed over all derivations."""
-        return self.match(text, 0).get(len(text), 0.0)
+        # Many personas share an expression, and all are asked about the same reply.
+        if self._asked != text:
+            self._asked, self._found = text, self.match(text, 0).get(len(text), 0.0)
+        return self._found
 
 
 class Literal(Expression):

@@ -89,7 +89,12 @@ class Population(ABC):
             if message.role != "user":
                 continue
             before = messages[:position]
-            likelihood = np.array([self.reply(task, before, p).probability(message) for p, _ in everyone])
+            likelihood = np.array(
+                [
+                    self.reply(task, before, p).probability(message) if believed else 0.0
+                    for (p, _), believed in zip(everyone, belief, strict=True)
+                ]
+            )
             joint = belief * likelihood
             marginal = float(joint.sum())
             if marginal > 0:
