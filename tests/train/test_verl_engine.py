@@ -26,12 +26,16 @@ from understudy.errors import ConfigError, ModelError, RunError
 from understudy.models.chat_model import ChatModel
 from understudy.models.sampler import Sampled, Sampler
 from understudy.models.speaker import ModelSpeaker
+from understudy.pipeline import training
+from understudy.pipeline.cell import Cell
 from understudy.runs import MetricsLog
+from understudy.scheduler import Stage, StageContext
 from understudy.speaker import Failure
 from understudy.tasks import load_family
-from understudy.train.figures import step_figures
+from understudy.train.figures import Budget, step_figures
 from understudy.train.loop import train
-from understudy.train.rollouts import Collected, ConversationRollouts, Rollout
+from understudy.train.rollouts import Collected, ConversationRollouts, Rollout, TrainingTasks
+from understudy.train.verl import launch
 from understudy.train.verl.episodes import Episodes, recorded_figures
 from understudy.train.verl.launch import Arm, train_with_verl
 from understudy.train.verl.settings import prepare, settings, tasks_of
@@ -380,3 +384,44 @@ def test_a_step_of_verls_trainer_is_that_of_the_local_loop_and_a_run_goes_on(
     rows = MetricsLog(tmp_path / "verl" / "metrics.jsonl").read()
     assert [row["step"] for row in rows] == [0, 1]
     assert rows[0] == theirs[0], "the first step was not taken again"
+
+
+def test_an_arm_of_a_comparison_asks_verl_for_what_the_local_loop_collects(
+    tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Arm] = []
+    collected: list[ConversationRollouts] = []
+
+    def verl(policy: ChatModel, arm: Arm, *, scratch: Path, on_step: Any) -> Budget:
+        asked.append(arm)
+        (scratch / "metrics.jsonl").touch()
+        return Budget()
+
+    def local_loop(
+        policy: ChatModel, speaker: object, source: Any, config: object, *, scratch: Path, **_: Any
+    ) -> Budget:
+        collected.append(source)
+        (scratch / "metrics.jsonl").touch()
+        return Budget()
+
+    monkeypatch.setattr(launch, "train_with_verl", verl)
+    monkeypatch.setattr(training, "train", local_loop)
+    tiny_model.save(tmp_path / "stages" / "elicit" / "seed0" / "base" / "model")
+    tiny_model.save(tmp_path / "stages" / "elicit" / "seed0" / "user-aligned" / "model")
+    for engine in ("local", "verl"):
+        config = CONFIG.model_copy(update={"rl": CONFIG.rl.model_copy(update={"engine": engine})})
+        cell = Cell(config, "elicit", 0)
+        needs = cell.stage("base"), cell.stage("user-aligned")
+        for user in ("population", "prompted", "aligned"):
+            output = tmp_path / f"{engine}-{user}"
+            output.mkdir()
+            stage = Stage(cell.stage(output.name), needs, "", {}, "")
+            training.train_arm(StageContext(stage, tmp_path, output, lambda *_: None), cell, user=user, severity=0.5)
+            assert (output / "model").is_dir()
+            assert (output / "budget.json").is_file()
+    for arm, source in zip(asked, collected, strict=True):
+        tasks = TrainingTasks(load_family(arm.family, arm.config.data), arm.seed, arm.held_out)
+        assert tasks.group(2, 1, 3) == source.tasks.group(2, 1, 3)
+        assert type(arm.user.speaker(tasks.family, arm.config)) is type(source.user)
+    assert [arm.user.severity for arm in asked] == [1.0, 0.5, 1.0]
+    assert asked[2].user.models == (tmp_path / "stages" / "elicit" / "seed0" / "user-aligned" / "model",)
