@@ -412,16 +412,17 @@ def test_an_arm_of_a_comparison_asks_verl_for_what_the_local_loop_collects(
         config = CONFIG.model_copy(update={"rl": CONFIG.rl.model_copy(update={"engine": engine})})
         cell = Cell(config, "elicit", 0)
         needs = cell.stage("base"), cell.stage("user-aligned")
-        for user in ("population", "prompted", "aligned"):
+        for arm, user in (("oracle", "population"), ("interactive", "prompted"), ("calibrated", "aligned")):
             output = tmp_path / f"{engine}-{user}"
             output.mkdir()
             stage = Stage(cell.stage(output.name), needs, "", {}, "")
-            training.train_arm(StageContext(stage, tmp_path, output, lambda *_: None), cell, user=user, severity=0.5)
+            context = StageContext(stage, tmp_path, output, lambda *_: None)
+            training.train_arm(context, cell, arm=arm, user=user, severity=0.5)
             assert (output / "model").is_dir()
             assert (output / "budget.json").is_file()
-    for arm, source in zip(asked, collected, strict=True):
-        tasks = TrainingTasks(load_family(arm.family, arm.config.data), arm.seed, arm.held_out)
+    for of_verl, source in zip(asked, collected, strict=True):
+        tasks = TrainingTasks(load_family(of_verl.family, of_verl.config.data), of_verl.seed, of_verl.held_out)
         assert tasks.group(2, 1, 3) == source.tasks.group(2, 1, 3)
-        assert type(arm.user.speaker(tasks.family, arm.config)) is type(source.user)
+        assert type(of_verl.user.speaker(tasks.family, of_verl.config)) is type(source.user)
     assert [arm.user.severity for arm in asked] == [1.0, 0.5, 1.0]
     assert asked[2].user.models == (tmp_path / "stages" / "elicit" / "seed0" / "user-aligned" / "model",)
