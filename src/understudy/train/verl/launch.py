@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 
-from understudy.config import CompareConfig
+from understudy.config import CompareConfig, on_hub
 from understudy.errors import ModelError, RunError
 from understudy.models.chat_model import ChatModel
 from understudy.runs import MetricsLog
@@ -113,9 +113,11 @@ def _last_step(folder: Path) -> int:
 
 def _absolute(config: CompareConfig) -> CompareConfig:
     """With paths that mean the same wherever a worker is started."""
-    prompt = config.prompted.prompt
+    prompt, data = config.prompted.prompt, config.data
     prompted = config.prompted.model_copy(update={"prompt": prompt and prompt.absolute()})
-    return config.model_copy(update={"data": config.data and config.data.absolute(), "prompted": prompted})
+    if data is not None and not on_hub(data):
+        data = data.absolute()
+    return config.model_copy(update={"data": data, "prompted": prompted})
 
 
 def _catch_up(metrics: MetricsLog, folder: Path, start: int, groups: int) -> None:
