@@ -151,7 +151,7 @@ def test_what_it_does_not_have_is_refused() -> None:
     for credit in ("rl.credit=reward-to-go", "rl.discount=0.8"):
         with pytest.raises(ConfigError, match="one advantage per dialogue"):
             load_config(overrides=["rl.engine=trl", credit])
-    with pytest.raises(ConfigError, match="engine local trains in one"):
+    with pytest.raises(ConfigError, match="the engine local does not start"):
         load_config(overrides=["rl.processes=2"])
     with pytest.raises(ConfigError, match="there is one process"):
         load_config(overrides=["rl.engine=trl", "rl.shard=true"])
