@@ -60,7 +60,7 @@ def measure_shift_of(
 
     Args:
         agent, user: model folders, or names that transformers can load.
-        logs: dialogues in the `messages` form, or a file of `understudy logs`.
+        logs: a file of `understudy logs import` or `logs sample`, or of a run.
         dialogues: most of the logs to use, drawn at random.
         heard_words: see `Logged`; for logs without tasks.
         candidates: replies that a user with a residual energy writes for each one it says.
