@@ -365,8 +365,14 @@ def test_what_changes_a_runs_cost_alone_may_change(tmp_path: Path) -> None:
 def test_a_run_from_before_an_option_is_gone_on_with_at_its_default(tmp_path: Path) -> None:
     config = load_config()
     run = RunFolder.create(tmp_path, config)
-    older = {key: value for key, value in run.manifest["config"].items() if key != "interactivity"}
-    older["rl"] = {key: value for key, value in older["rl"].items() if not key.startswith(("forward_", "token_"))}
+    older = {
+        section: {key: value for key, value in values.items() if f"{section}.{key}" not in LATER_KEYS}
+        if isinstance(values, dict)
+        else values
+        for section, values in run.manifest["config"].items()
+    }
+    assert "forward_turns" not in older["rl"]
+    assert older["verl"] == {}
     write_json(tmp_path / "manifest.json", {**run.manifest, "config": older})
     with pytest.raises(RunError, match=r"rl\.forward_turns: absent, now 8"):
         RunFolder.create(tmp_path, config, resume=True)

@@ -5,7 +5,7 @@ Every default of the package is stated once: here, or in `models`, `endpoint` or
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -224,13 +224,15 @@ class CompareConfig(StageConfig):
 FREE_KEYS = (*ENDPOINT_LIMITS, "rl.tracker")
 """Keys that a run may be gone on with under other values: nothing that comes of it depends on them."""
 
+_LATER: Mapping[str, tuple[StageConfig, Iterable[str]]] = {
+    "rl": (RLConfig(), ("forward_samples", "forward_turns", "token_penalty", "processes", "shard", "tracker")),
+    "verl": (VerlConfig(), VerlConfig.model_fields),
+    "interactivity": (InteractivityConfig(), InteractivityConfig.model_fields),
+}
 LATER_KEYS: Mapping[str, Any] = {
-    **{
-        f"rl.{key}": RLConfig.model_fields[key].default
-        for key in ("forward_samples", "forward_turns", "token_penalty", "processes", "shard", "tracker")
-    },
-    **{f"verl.{key}": field.default for key, field in VerlConfig.model_fields.items()},
-    **{f"interactivity.{key}": field.default for key, field in InteractivityConfig.model_fields.items()},
+    f"{section}.{key}": defaults.model_dump(mode="json")[key]  # as a manifest holds it
+    for section, (defaults, keys) in _LATER.items()
+    for key in keys
 }
 """Keys with their defaults, at which they change nothing, that runs of an earlier version lack and may be gone on with."""
 
