@@ -173,3 +173,11 @@ def test_what_would_have_been_seen_is_what_is_seen() -> None:
     assert seen / 200 == pytest.approx(0.88, abs=0.09)
     assert detectable_total_variation(4 * n) == pytest.approx(tv / 2, rel=0.02)
     assert detectable_total_variation(n, level=0.99) > tv
+
+
+def test_nothing_is_read_where_no_turn_has_enough_steps() -> None:
+    def states(said: Sequence[tuple[str, Sequence[Message]]]) -> np.ndarray:
+        raise AssertionError("there is nothing to read")
+
+    few = list(one_step(Again(), "user", logged(20), contexts=40, width=8, seed=1))
+    assert step_shift(few, seed=0, states=states).points == []

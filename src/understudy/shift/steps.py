@@ -98,7 +98,7 @@ def step_shift(
     sets = _sets(steps, act, states)
     corrected = 1 - 0.05 / max(1, len(turns) * len(sets))
     few = _same_dialogues({turn: by_turn[turn] for turn in turns}, seed)
-    made = _states(few, states) if states is not None else {}
+    made = _states(few, states) if few and states is not None else {}
     points: list[StepShift] = []
     margins = {}
     for turn in turns:
