@@ -18,9 +18,9 @@ from transformers import Trainer
 from conftest import ColourUser, OddFamily
 from understudy.config import RLConfig
 from understudy.models.chat_model import ChatModel
-from understudy.models.frozen import copy_weights
 from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker
+from understudy.models.weights import copy_weights
 from understudy.scheduler import StageContext
 from understudy.train import trl_engine
 from understudy.train.rollouts import WHOLE, Collected, ConversationRollouts

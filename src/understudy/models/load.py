@@ -23,9 +23,9 @@ from understudy.models.adapters import adapter_of, attach_adapter, is_adapter
 from understudy.models.attention import use_training_attention
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import CONTEXT_LENGTH, ChatModel, config_length
-from understudy.models.frozen import share_frozen
 from understudy.models.precision import default_device
 from understudy.models.ready import RESTATE_PROMPT, make_ready
+from understudy.models.weights import share_frozen
 from understudy.types import Role
 
 transformers_logging.disable_progress_bar()  # it would break into our own progress bars

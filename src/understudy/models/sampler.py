@@ -12,8 +12,8 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from understudy.errors import ModelError
 from understudy.models.attention import DECODING_ATTENTION
 from understudy.models.cache import RaggedCache
-from understudy.models.frozen import copy_weights, sampling_copy
 from understudy.models.precision import default_device, sampling_dtype
+from understudy.models.weights import copy_weights, sampling_copy
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 """What transformers calls layers that attend to everything before, and to the last tokens alone."""

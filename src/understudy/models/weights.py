@@ -1,4 +1,4 @@
-"""Frozen weights are held once in a process: by every adapter of one model, and by the copies that sample."""
+"""Weights that models share, and weights that one hands to another: an adapter's frozen ones are held once in a process."""
 
 from __future__ import annotations
 

@@ -13,13 +13,11 @@ from understudy.pipeline.cell import LOGGED_CONTEXTS, Cell
 from understudy.runs import write_json
 from understudy.scheduler import StageContext, in_processes
 from understudy.speaker import Speaker
-from understudy.train.figures import Budget
+from understudy.train.figures import Budget, OnStep
 from understudy.train.loop import train
 from understudy.train.multiturn_aware import MultiturnAwareRollouts
 from understudy.train.rollouts import ConversationRollouts, LoggedRollouts, RolloutSource
 from understudy.train.tracking import tracking
-
-OnStep = Callable[[int, dict[str, float]], None]
 
 
 def _engine(name: str) -> Callable[..., Budget]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from understudy.runs import MetricsLog
 from understudy.train.rollouts import Collected, Rollout
+
+OnStep = Callable[[int, dict[str, float]], None]
+"""Is told of every step of training, and its figures."""
 
 
 @dataclass

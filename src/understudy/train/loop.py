@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ from understudy.models.precision import default_device
 from understudy.models.speaker import ModelSpeaker
 from understudy.runs import MetricsLog
 from understudy.train.advantages import turn_advantages
-from understudy.train.figures import Budget, step_figures
+from understudy.train.figures import Budget, OnStep, step_figures
 from understudy.train.losses import grpo_loss
 from understudy.train.rollouts import Rollout, RolloutSource
 
@@ -30,7 +29,7 @@ def train(
     config: RLConfig,
     *,
     scratch: Path,
-    on_step: Callable[[int, dict[str, float]], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Budget:
     """Train the policy in place, from the last checkpoint in `scratch` if there is one.
 

@@ -11,10 +11,10 @@ from understudy.converse import Appointment, converse
 from understudy.dialogue import dialogue as turns_of
 from understudy.errors import LogError
 from understudy.models.speaker import ModelSpeaker
-from understudy.runs import stream, stream_seed
+from understudy.runs import stream_seed
 from understudy.speaker import Failure, Request, Speaker
 from understudy.tasks.base import TaskFamily
-from understudy.train.rollouts import WHOLE, Collected, Rollout, alternatives_in_batches
+from understudy.train.rollouts import WHOLE, Collected, Rollout, alternatives_in_batches, drawn_contexts
 from understudy.types import WALK_OUTS, Dialogue, Message, TokenRecord, Trace
 
 _LEFT_TO_SAY = 2
@@ -103,15 +103,12 @@ class MultiturnAwareRollouts:
             )
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int, part: slice = WHOLE) -> Collected:
-        rng = stream(self.seed, "context", str(step))
-        chosen = rng.choice(len(self.contexts), size=groups, replace=len(self.contexts) < groups)
-        mine = range(groups)[part]
-        contexts = [self.contexts[chosen[group]] for group in mine]
-        requests = [self._request(context, step, group) for group, context in zip(mine, contexts, strict=True)]
+        contexts = drawn_contexts(self.contexts, self.seed, step, groups, part)
+        requests = [self._request(context, step, group) for group, context in contexts]
         answers = alternatives_in_batches(agent, requests, group_size, width=self.width)
         alternatives = [
             _Alternative(group, context, message, record)
-            for group, context, answer in zip(mine, contexts, answers, strict=True)
+            for (group, context), answer in zip(contexts, answers, strict=True)
             if not isinstance(answer, Failure)
             for message, record in answer
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from understudy.converse import Appointment, converse
 from understudy.errors import LogError
@@ -14,6 +14,8 @@ from understudy.speaker import Failure, Request, Speaker
 from understudy.tasks.base import FinalAct, TaskFamily
 from understudy.tasks.heldout import draw_task
 from understudy.types import WALK_OUTS, Dialogue, Message, TokenRecord, Trace
+
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,17 +208,12 @@ class LoggedRollouts:
             )
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int, part: slice = WHOLE) -> Collected:
-        rng = stream(self.seed, "context", str(step))
-        chosen = rng.choice(len(self.acts), size=groups, replace=len(self.acts) < groups)
-        mine = range(groups)[part]
-        contexts = [self.acts[chosen[group]] for group in mine]
-        requests = [
-            self._request(d, act, group, f"{step}-{group}") for group, (d, act) in zip(mine, contexts, strict=True)
-        ]
+        contexts = drawn_contexts(self.acts, self.seed, step, groups, part)
+        requests = [self._request(d, act, group, f"{step}-{group}") for group, (d, act) in contexts]
         answers = alternatives_in_batches(agent, requests, group_size, width=self.width)
         rollouts: list[Rollout] = []
         failed = 0
-        for group, (dialogue, act), answer in zip(mine, contexts, answers, strict=True):
+        for (group, (dialogue, act)), answer in zip(contexts, answers, strict=True):
             if isinstance(answer, Failure):
                 failed += group_size
                 continue
@@ -234,6 +231,13 @@ class LoggedRollouts:
             seed=stream_seed(self.seed, "dialogue", name),
             forced=act.forced,
         )
+
+
+def drawn_contexts(contexts: Sequence[C], seed: int, step: int, groups: int, part: slice) -> list[tuple[int, C]]:
+    """A logged context for each of a step's groups, another one each if there are enough; of `part`, with their numbers."""
+    rng = stream(seed, "context", str(step))
+    chosen = rng.choice(len(contexts), size=groups, replace=len(contexts) < groups)
+    return [(group, contexts[chosen[group]]) for group in range(groups)[part]]
 
 
 def alternatives_in_batches(

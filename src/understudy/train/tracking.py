@@ -8,23 +8,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from understudy.config import Tracker
 from understudy.errors import ConfigError
+from understudy.train.figures import OnStep
 
 _PROJECT = "understudy"
 _PACKAGES: dict[Tracker, str] = {"tensorboard": "torch.utils.tensorboard", "wandb": "wandb", "trackio": "trackio"}
 
 
-class Track(Protocol):
-    """Is told of every step of training."""
-
-    def __call__(self, step: int, figures: Mapping[str, float]) -> None: ...
-
-
 @contextmanager
-def tracking(tracker: Tracker | None, run: Path, stage: str) -> Iterator[Track]:
+def tracking(tracker: Tracker | None, run: Path, stage: str) -> Iterator[OnStep]:
     """What to call with each step's figures, which are all in the run's own `metrics.jsonl` as well.
 
     A training that was killed and goes on is the same curve there; its steps since the last checkpoint are told again.

@@ -11,7 +11,6 @@ import copy
 import os
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,11 @@ from understudy.config import RLConfig
 from understudy.errors import ModelError
 from understudy.models.adapters import trainable
 from understudy.models.chat_model import ChatModel, context_length
-from understudy.models.frozen import copy_weights
 from understudy.models.precision import default_device, fast_bf16
 from understudy.models.speaker import ModelSpeaker
+from understudy.models.weights import copy_weights
 from understudy.runs import MetricsLog
-from understudy.train.figures import Budget, step_figures
+from understudy.train.figures import Budget, OnStep, step_figures
 from understudy.train.loop import groups_per_step
 from understudy.train.rollouts import Collected, Completion, Rollout, RolloutSource
 
@@ -42,7 +41,7 @@ def train_with_trl(
     config: RLConfig,
     *,
     scratch: Path,
-    on_step: Callable[[int, dict[str, float]], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Budget:
     """As `understudy.train.loop.train`.
 
@@ -159,7 +158,7 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers is not type
         group_size: int,
         pad: int,
         metrics: MetricsLog,
-        on_step: Callable[[int, dict[str, float]], None] | None,
+        on_step: OnStep | None,
     ) -> None:
         self.speaker, self.source, self.groups, self.group_size = speaker, source, groups, group_size
         self.pad, self.metrics, self.on_step = pad, metrics, on_step

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from understudy.config import CompareConfig, on_hub
 from understudy.errors import ModelError, RunError
 from understudy.models.chat_model import ChatModel
 from understudy.runs import MetricsLog
-from understudy.train.figures import Budget
+from understudy.train.figures import Budget, OnStep
 from understudy.train.loop import groups_per_step
 from understudy.train.rollouts import ConversationRollouts
 from understudy.train.verl.episodes import recorded_figures
@@ -51,7 +51,7 @@ def train_with_verl(
     arm: Arm,
     *,
     scratch: Path,
-    on_step: Callable[[int, dict[str, float]], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Budget:
     """As `understudy.train.loop.train`, by verl's trainer in processes of their own; the policy has its weights thereafter.
 
