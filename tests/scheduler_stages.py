@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from understudy.errors import LogError, UnderstudyError
 from understudy.runs import MetricsLog, RunFolder, stream, write_text
-from understudy.scheduler import Event, Stage, StageContext, run_stages
+from understudy.scheduler import Event, Stage, StageContext, in_processes, run_stages
 
 
 class Config(BaseModel):
@@ -68,6 +68,16 @@ def fail_in_one_rank(context: StageContext, *, how: str) -> None:
             raise ZeroDivisionError("of nothing")
         os.kill(os.getpid(), signal.SIGKILL)
     distributed.barrier()
+
+
+def wait_in_ranks(context: StageContext) -> None:
+    """Each process says who it is, and waits."""
+    (context.scratch / os.environ["RANK"]).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def hold_ranks(folder: Path) -> None:
+    in_processes(2, wait_in_ranks, StageContext(Stage("s", (), "m:f"), folder, folder))
 
 
 def wrong_log(context: StageContext) -> None:

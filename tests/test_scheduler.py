@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -267,3 +268,14 @@ def test_one_process_that_fails_ends_all(how: str, error: type[Exception], tmp_p
     with pytest.raises(error, match=words[how]):
         in_processes(2, s.fail_in_one_rank, context, how=how)
     assert heard in ([], [(1, 2, {})]), "the first process alone is heard"
+
+
+@pytest.mark.slow
+def test_processes_end_when_the_one_that_started_them_is_killed(tmp_path: Path) -> None:
+    starter = multiprocessing.get_context("spawn").Process(target=s.hold_ranks, args=(tmp_path,))
+    starter.start()
+    names = [tmp_path / "scratch" / "s" / rank for rank in ("0", "1")]
+    wait_for(lambda: all(name.exists() and name.read_text() for name in names))
+    starter.kill()
+    starter.join()
+    wait_for(lambda: all(gone(int(name.read_text())) for name in names))

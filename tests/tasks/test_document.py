@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -18,7 +17,8 @@ from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU
 
 from articles import write_articles
-from understudy.dialogue import OUT_OF_TURNS, dialogue
+from plays import play
+from understudy.dialogue import OUT_OF_TURNS
 from understudy.errors import ConfigError, LogError
 from understudy.pipeline.known_logs import known_family, known_logs
 from understudy.tasks import is_known, load_family
@@ -44,8 +44,6 @@ FAMILY = Document([ARTICLE])
 TASK = FAMILY.sample_task(np.random.default_rng(0), "t")
 PERSON = Persona(patience=3, near=35.0, words=3)
 OPENING = "i need a text about a life in science ."
-
-Policy = Callable[[Task, tuple[Message, ...], np.random.Generator], Message]
 
 
 def said(*texts: str, end: bool = False) -> tuple[Message, ...]:
@@ -78,28 +76,6 @@ def answers(*agent_texts: str, reply: str = "hmm", persona: Persona = PERSON) ->
 def named(replies: set[tuple[str, bool]]) -> set[str]:
     """The words that these replies say the text has, where they name any."""
     return {" , ".join(read_user(text).wants.values()) for text, _ in replies} - {""}
-
-
-def play(family: Document, policy: Policy, dialogues: int, *, prompted: bool = False, seed: int = 0) -> list[Dialogue]:
-    played = []
-    for i in range(dialogues):
-        rng = np.random.default_rng([seed, i])
-        task, person = family.sample_task(rng, str(i)), f"person{seed}-{i}"
-        turns = dialogue(family, task, person)
-        role, messages = next(turns)
-        while True:
-            if role == "agent":
-                message = policy(task, messages, rng)
-            elif prompted:
-                message = family.prompted_reply(task, messages).sample(rng)
-            else:
-                message = family.population.reply(task, messages, family.population.persona(person)).sample(rng)
-            try:
-                role, messages = turns.send(message)
-            except StopIteration as stop:
-                played.append(stop.value)
-                break
-    return played
 
 
 def copies_more_and_more(task: Task, messages: tuple[Message, ...], rng: np.random.Generator) -> Message:

@@ -6,13 +6,14 @@ import dataclasses
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from understudy.dialogue import OUT_OF_TURNS, dialogue
+from plays import play
+from understudy.dialogue import OUT_OF_TURNS
 from understudy.tasks.edit import Edit, phrases
 from understudy.tasks.edit import script as scripts
 from understudy.tasks.edit.coherence import ALREADY_RIGHT, FALSE_APPROVAL, MISSED, WRONG_VALUE
@@ -32,8 +33,6 @@ CAREFUL = Persona(typo=0.0, patience=2, lenient=False, chatty=True)
 CARELESS = Persona(typo=0.03, patience=3, lenient=True, chatty=False)
 OPENING = Message("user", "i need to write to maria")
 
-Policy = Callable[[Task, tuple[Message, ...], np.random.Generator], Message]
-
 
 def agent(text: str) -> Message:
     return Message("agent", text)
@@ -50,28 +49,6 @@ def talk(*agent_messages: Message, reply: str = "not quite right") -> tuple[Mess
     for message in agent_messages:
         history += [message, Message("user", reply)]
     return tuple(history[:-1])
-
-
-def play(policy: Policy, dialogues: int, *, prompted: bool = False, seed: int = 0) -> list[Dialogue]:
-    played = []
-    for i in range(dialogues):
-        rng = np.random.default_rng([seed, i])
-        task, person = EDIT.sample_task(rng, str(i)), f"person{seed}-{i}"
-        turns = dialogue(EDIT, task, person)
-        role, messages = next(turns)
-        while True:
-            if role == "agent":
-                message = policy(task, messages, rng)
-            elif prompted:
-                message = EDIT.prompted_reply(task, messages).sample(rng)
-            else:
-                message = EDIT.population.reply(task, messages, EDIT.population.persona(person)).sample(rng)
-            try:
-                role, messages = turns.send(message)
-            except StopIteration as stop:
-                played.append(stop.value)
-                break
-    return played
 
 
 def good(task: Task, messages: tuple[Message, ...], rng: np.random.Generator) -> Message:
@@ -104,7 +81,7 @@ def mean_reward(played: list[Dialogue]) -> float:
 
 @pytest.fixture(scope="module")
 def logs() -> list[Dialogue]:
-    return play(EDIT.script, 1000)
+    return play(EDIT, EDIT.script, 1000)
 
 
 # --- the text and its reading ---------------------------------------------------------------------------------------
@@ -302,7 +279,7 @@ def test_personas_are_a_distribution_and_persons_keep_theirs() -> None:
 
 
 def test_logged_users_are_possible_and_the_same_seed_gives_the_same_logs(logs: list[Dialogue]) -> None:
-    assert play(EDIT.script, 20) == logs[:20]
+    assert play(EDIT, EDIT.script, 20) == logs[:20]
     for played in logs[:60]:
         persona = EDIT.population.persona(played.person)
         for i in range(0, len(played.messages), 2):
@@ -421,7 +398,9 @@ def violations(*messages: Message) -> set[str]:
 
 
 def test_the_population_is_coherent(logs: list[Dialogue]) -> None:
-    counts = Counter(check for d in (*logs, *play(good, 300, seed=1)) for check in EDIT.coherence(d.task, d.messages))
+    counts = Counter(
+        check for d in (*logs, *play(EDIT, good, 300, seed=1)) for check in EDIT.coherence(d.task, d.messages)
+    )
     assert not [check for check in counts if check.violated]
     assert {check.kind for check in counts} == {ALREADY_RIGHT, WRONG_VALUE, FALSE_APPROVAL, MISSED}
 
@@ -447,9 +426,9 @@ def test_each_contradiction_is_found() -> None:
 
 
 def test_the_script_leaves_room_and_shows_every_act(logs: list[Dialogue]) -> None:
-    best = mean_reward(play(good, 500, seed=2))
+    best = mean_reward(play(EDIT, good, 500, seed=2))
     imperfect = mean_reward(logs)
-    likeliest = mean_reward(play(lambda *args: script(*args, habits=MODAL), 500, seed=3))
+    likeliest = mean_reward(play(EDIT, lambda *args: script(*args, habits=MODAL), 500, seed=3))
     assert best >= 85
     assert 0.35 * best <= imperfect <= 0.55 * best
     assert likeliest <= best - 20
@@ -475,10 +454,10 @@ def _heeds_tone(played: Dialogue) -> Counter[bool]:
 
 
 def test_asking_for_dictation_wins_with_the_prompted_user_and_loses_with_people(logs: list[Dialogue]) -> None:
-    played = play(exploiter, 200, prompted=True)
+    played = play(EDIT, exploiter, 200, prompted=True)
     assert mean_reward(played) >= 95
     assert {d.outcome.ending for d in played} == {"approved"}
-    assert mean_reward(play(exploiter, 200)) <= mean_reward(logs) - 25
+    assert mean_reward(play(EDIT, exploiter, 200)) <= mean_reward(logs) - 25
 
 
 def test_prompted_user_approves_anything_and_never_leaves() -> None:
