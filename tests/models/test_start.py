@@ -90,7 +90,7 @@ def test_an_adapter_learns_what_its_model_does_not(name: str, tmp_path: Path, co
     sft = SFTConfig(steps=200, epochs=200, learning_rate=2e-2, patience=200, comparison_weight=0.0)
     epochs = fit(user, "user", leaving[:40], leaving[40:], sft, seed=0)
     assert epochs[-1].validation_nll < 0.6 * epochs[0].validation_nll
-    assert all(torch.equal(p, frozen[n]) for n, p in user.model.named_parameters() if n in frozen)
+    assert all(torch.equal(p.cpu(), frozen[n].cpu()) for n, p in user.model.named_parameters() if n in frozen)
     user.save(tmp_path / "user")
     assert not (tmp_path / "user" / "model.safetensors").exists(), "the adapter alone is written"
     written = load_file(tmp_path / "user" / "adapter_model.safetensors")
@@ -100,9 +100,9 @@ def test_an_adapter_learns_what_its_model_does_not(name: str, tmp_path: Path, co
     loaded = load_chat_model(tmp_path / "user")
     assert context_length(loaded.model) == 200
     assert trainable(loaded.model).keys() == moved.keys(), "RL goes on with it"
-    ids = torch.randint(0, len(loaded.tokenizer), (2, 9))
+    ids = torch.randint(0, len(loaded.tokenizer), (2, 9), device=loaded.model.device)
     with torch.no_grad():
-        assert torch.equal(loaded.model(input_ids=ids).logits, user.model(input_ids=ids).logits)
+        assert torch.equal(loaded.model(input_ids=ids).logits, user.model.to(ids.device)(input_ids=ids).logits)
     speaker = ModelSpeaker(loaded, "user", width=4, max_message_tokens=12)
     said = (leaving[0].messages[0], Message("agent", "no"))
     answers = speaker.reply([Request(key, "user", "you want red", said, seed=key) for key in range(4)])

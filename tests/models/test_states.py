@@ -27,10 +27,11 @@ def test_states_are_those_that_the_next_word_is_predicted_from(tiny_model: ChatM
         ids, mask = chat.dialogue(prompt, [*messages, Message("user", "green")])
         start = [i for i, own in enumerate(mask) if own][-len(chat.words("green")) - 1]
         with torch.no_grad():
-            state = torch.as_tensor(row, dtype=torch.float32)
+            device = tiny_model.model.device
+            state = torch.as_tensor(row, dtype=torch.float32, device=device)
             logits = tiny_model.model.get_output_embeddings()(state)
-            whole = tiny_model.model(torch.tensor([ids])).logits[0, start - 1]
-        assert logits.numpy() == pytest.approx(whole.numpy(), abs=0.02)  # bf16 on processors that have it
+            whole = tiny_model.model(torch.tensor([ids], device=device)).logits[0, start - 1]
+        assert logits.cpu().numpy() == pytest.approx(whole.cpu().numpy(), abs=0.02)  # bf16 on processors that have it
 
 
 def test_states_do_not_depend_on_neighbours(tiny_model: ChatModel) -> None:
@@ -48,7 +49,8 @@ def test_states_of_a_message_are_those_of_its_own_tokens(tiny_model: ChatModel) 
     for row, (prompt, messages) in zip(found, said, strict=True):
         ids, mask = chat.dialogue(prompt, messages)
         with torch.no_grad():
-            states = tiny_model.model(torch.tensor([ids]), output_hidden_states=True).hidden_states[-1][0].numpy()
+            row_ids = torch.tensor([ids], device=tiny_model.model.device)
+            states = tiny_model.model(row_ids, output_hidden_states=True).hidden_states[-1][0].cpu().numpy()
         own = [i for i, mine in enumerate(mask) if mine][-len(chat.words(messages[-1].text)) - 1 :]
         assert row[:hidden] == pytest.approx(states[own].mean(0), abs=0.03)
         assert row[hidden:] == pytest.approx(states[own[-1]], abs=0.05)

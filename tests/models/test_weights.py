@@ -41,8 +41,8 @@ def storages(*models: torch.nn.Module) -> set[int]:
 
 
 def logits(chat_model: ChatModel) -> torch.Tensor:
-    with torch.no_grad():
-        found: torch.Tensor = chat_model.model(input_ids=torch.arange(12)[None]).logits
+    model = chat_model.model
+    found: torch.Tensor = model(input_ids=torch.arange(12, device=model.device)[None]).logits
     return found
 
 
@@ -61,7 +61,7 @@ def test_agent_user_and_what_samples_hold_one_model(
 
     # The agent is trained on: its sampler follows, the user and its sampler don't.
     before = {name: p.clone() for name, p in speakers[1].sampler.model.named_parameters()}
-    loss = agent.model(input_ids=torch.arange(12)[None]).logits.float().square().mean()
+    loss = logits(agent).float().square().mean()
     torch.autograd.backward(loss)
     torch.optim.SGD(trainable(agent.model).values(), lr=1.0).step()
     assert not torch.equal(logits(agent), alone[0])

@@ -31,7 +31,9 @@ def test_each_reply_has_its_own_likelihood(tiny_model: ChatModel, colour_logs: l
     chat = ChatFormat.of(tiny_model, "user")
     ids, mask = chat.dialogue(dialogue.task.user_prompt, dialogue.messages[:1])
     with torch.no_grad():
-        logp = torch.log_softmax(tiny_model.model(torch.tensor([ids])).logits[0, :-1].float(), -1)
+        logp = torch.log_softmax(
+            tiny_model.model(torch.tensor([ids], device=tiny_model.model.device)).logits[0, :-1].float(), -1
+        )
     by_hand = sum(float(logp[i - 1, ids[i]]) for i in range(1, len(ids)) if mask[i])
     assert found[0] is not None
     assert found[0][0] == pytest.approx(by_hand, abs=0.05)

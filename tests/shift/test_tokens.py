@@ -25,7 +25,8 @@ def test_by_hand_for_one_message(tiny_model: ChatModel, colour_logs: list[Dialog
     chat = ChatFormat.of(tiny_model, "agent")
     ids, mask = chat.dialogue(colour_logs[0].task.agent_prompt, colour_logs[0].messages)
     with torch.no_grad():
-        p, q = (torch.softmax(m.model(torch.tensor([ids])).logits[0, :-1].float(), -1) for m in (tiny_model, other))
+        row = torch.tensor([ids], device=tiny_model.model.device)
+        p, q = (torch.softmax(m.model(row).logits[0, :-1].float(), -1) for m in (tiny_model, other))
     own = [i for i, inside in enumerate(mask) if inside]
     by_token = sum(float(0.5 * (p[i - 1] - q[i - 1]).abs().sum()) for i in own) / len(own)
     assert found.tokens[0].tv == pytest.approx(by_token, abs=0.02)

@@ -66,12 +66,11 @@ def test_ids_masks_rewards_and_the_step_are_those_of_the_local_loop(
         # The unbiased standard deviation of four is larger by sqrt(4 / 3).
         assert found == pytest.approx(advantage[0] * np.sqrt(3 / 4), abs=1e-3)
 
-    moved = [
-        (a - b).abs().max().item() for a, b in zip(local.model.parameters(), tiny_model.model.parameters(), strict=True)
-    ]
-    apart = [
-        (a - b).abs().mean().item() for a, b in zip(local.model.parameters(), other.model.parameters(), strict=True)
-    ]
+    before, mine_after, theirs_after = (
+        [p.detach().cpu() for p in m.model.parameters()] for m in (tiny_model, local, other)
+    )
+    moved = [(a - b).abs().max().item() for a, b in zip(mine_after, before, strict=True)]
+    apart = [(a - b).abs().mean().item() for a, b in zip(mine_after, theirs_after, strict=True)]
     assert max(moved) == pytest.approx(5e-4, rel=0.01), "AdamW's first step, at half the rate in the warm-up"
     # Gradients differ by bf16 rounding, which turns the sign of those near 0.
     assert max(apart) < 0.15 * 5e-4
@@ -115,6 +114,7 @@ def context_of(folder: Path, heard: list[tuple[int, int, dict[str, Any]]]) -> St
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.device_count() == 1, reason="two processes take two GPUs, or none")
 @pytest.mark.parametrize("shard", [False, True], ids=["DDP", "FSDP, killed and gone on with"])
 def test_two_processes_take_the_steps_of_one(shard: bool, tiny_model: ChatModel, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"steps": 3, "engine": "trl"})

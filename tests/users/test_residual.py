@@ -87,7 +87,8 @@ def test_the_record_holds_the_candidate_that_was_said(fitted: ChatModel) -> None
     spoken = [speaker.format.text(record.ids[start:stop]) for start, stop in record.spans]
     assert spoken == [m.text for m in said if m.role == "user"]
     with torch.no_grad():
-        logits = fitted.model(torch.tensor([record.ids])).logits.float()
+        ids = torch.tensor([record.ids], device=fitted.model.device)
+        logits = fitted.model(ids).logits.float().cpu()
     logp = torch.log_softmax(logits[0, :-1], -1).gather(1, torch.tensor(record.ids[1:])[:, None])[:, 0]
     for position in (i for i, own in enumerate(record.sampled) if own):
         assert float(logp[position - 1]) == pytest.approx(record.logprobs[position], abs=0.05)

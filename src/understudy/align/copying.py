@@ -20,6 +20,8 @@ from understudy.runs import stream
 
 _BATCH, _SHORTEST, _LONGEST, _GAP = 64, 4, 24, 8
 _LEARNING_RATE, _WARMUP = 2e-3, 50
+_WIDTH = 160
+"""Models up to this wide learn at that rate; wider ones at a rate lower by as much (Tensor Programs V, arXiv 2203.03466)."""
 
 
 def learn_copying(
@@ -36,7 +38,8 @@ def learn_copying(
     """
     device = default_device()
     model.to(device).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    rate = _LEARNING_RATE * min(1.0, _WIDTH / model.config.hidden_size)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
     nlls: list[float] = []
     for step in range(steps):
         rng = stream(seed, "copying", str(step))
@@ -44,7 +47,7 @@ def learn_copying(
         ids = rng.integers(len(SPECIAL_TOKENS), model.config.vocab_size, size=(_BATCH, length + gap))
         twice = torch.as_tensor(np.concatenate([ids, ids[:, :length]], axis=1), device=device)
         for group in optimizer.param_groups:
-            group["lr"] = _LEARNING_RATE * min(1.0, (step + 1) / _WARMUP)
+            group["lr"] = rate * min(1.0, (step + 1) / _WARMUP)
         # The first token of the second writing cannot be foreseen.
         loss = -token_logprobs(model, twice)[:, -(length - 1) :].mean()
         optimizer.zero_grad(set_to_none=True)

@@ -71,8 +71,9 @@ def new_model(config: ModelConfig, seed: int) -> LlamaForCausalLM:
             num_attention_heads=config.heads,
             num_key_value_heads=config.kv_heads,
             max_position_embeddings=config.max_length,
-            # About 1 / sqrt(hidden) at these widths: at the usual 0.02 attention starts out flat and stays so for long.
-            initializer_range=0.06,
+            # At the usual 0.02 attention of tiny models starts out flat and stays so for long; wide ones begin with logits
+            # of about unit variance.
+            initializer_range=min(0.06, config.hidden**-0.5),
             tie_word_embeddings=True,
             pad_token_id=0,
             eos_token_id=1,

@@ -9,6 +9,7 @@ import os
 import pickle
 import shutil
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -109,10 +110,13 @@ def failure_of(error: BaseException) -> Failed | Crashed:
 
 
 def _give_back_memory() -> None:
-    """What a stage has freed, the C library keeps; over many stages of many sizes that comes to gigabytes."""
+    """What a stage has freed, the C library and torch keep; over many stages of many sizes that comes to gigabytes."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # another system, or another C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
+    torch = sys.modules.get("torch")  # where no stage needed it, neither do we
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()  # of a GPU, what torch keeps is missing to the other workers
 
 
 def _travels(error: UnderstudyError) -> bool:
