@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from understudy.runs import stream, stream_seed
-from understudy.speaker import Request, Speaker
+from understudy.speaker import Failure, Request, Speaker, TakesBack
 from understudy.types import Dialogue, Message, Role
 
 
@@ -42,26 +43,43 @@ def one_step(
     width: int,
     seed: int,
     on_contexts: Callable[[int, int], None] | None = None,
-) -> Iterator[OneStep]:
+) -> list[OneStep]:
     """Messages in up to `contexts` logged contexts, drawn at random; those that the speaker fails to answer are left out.
 
+    A speaker that can take back what it wrote reads each dialogue once for all contexts in it.
+
     Args:
-        width: contexts answered at once; a model's own width at most.
+        width: dialogues under way at once; a model's own width at most.
         on_contexts: called with the number of contexts answered and their total.
+
+    Returns:
+        In the order in which the contexts were drawn.
     """
-    places = [(d, i) for d in dialogues for i, message in enumerate(d.messages) if message.role == side]
+    places = [(k, i) for k, d in enumerate(dialogues) for i, message in enumerate(d.messages) if message.role == side]
     drawn = [places[i] for i in stream(seed, "contexts").permutation(len(places))[:contexts]]
-    for first in range(0, len(drawn), width):
-        part = drawn[first : first + width]
-        requests = [
-            _request(side, d, i, k, stream_seed(seed, "reply", str(first + k))) for k, (d, i) in enumerate(part)
-        ]
-        answers = speaker.reply(requests)
-        for request in requests:
-            speaker.finish(request.key)
-        yield from (OneStep(d, i, a) for (d, i), a in zip(part, answers, strict=True) if isinstance(a, Message))
+    positions: dict[int, list[int]] = {}
+    for k, i in drawn:
+        positions.setdefault(k, []).append(i)
+    waiting = deque((k, sorted(found)) for k, found in positions.items())
+    number = {context: n for n, context in enumerate(drawn)}
+    answered: dict[tuple[int, int], Message | Failure] = {}
+    under_way: list[tuple[int, list[int]]] = []
+    while waiting or under_way:
+        while waiting and len(under_way) < width:
+            under_way.append(waiting.popleft())
+        asked = [(k, left[0]) for k, left in under_way]
+        requests = [_request(side, dialogues[k], i, k, stream_seed(seed, "reply", str(number[k, i]))) for k, i in asked]
+        answered |= zip(asked, speaker.reply(requests), strict=True)
+        for k, left in under_way:
+            left.pop(0)
+            if left and isinstance(speaker, TakesBack):
+                speaker.take_back(k)
+            else:
+                speaker.finish(k)
+        under_way = [(k, left) for k, left in under_way if left]
         if on_contexts:
-            on_contexts(first + len(part), len(drawn))
+            on_contexts(len(answered), len(drawn))
+    return [OneStep(dialogues[k], i, a) for k, i in drawn if isinstance(a := answered[k, i], Message)]
 
 
 def _request(side: Role, dialogue: Dialogue, position: int, key: int, seed: int) -> Request:

@@ -308,7 +308,7 @@ class ShiftReport(Record):
         contexts: dialogues of the two (positive) against the logs, by turn; the bounds hold for all turns together.
         null: the logs against themselves, in two halves.
         failed: dialogues of the two that could not be finished, and are left out.
-        seconds: that it took.
+        cpu_seconds: that it took, of all processes.
     """
 
     agent: str
@@ -325,7 +325,7 @@ class ShiftReport(Record):
     known: KnownUsers | None
     verdict: list[Finding]
     failed: int
-    seconds: float
+    cpu_seconds: float
 
 
 class ReplyEffect(Record):

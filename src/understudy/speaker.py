@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from understudy.types import Message, Role, TokenRecord
 
@@ -50,6 +50,15 @@ class Speaker(Protocol):
 
     def finish(self, key: int) -> TokenRecord | None:
         """Forget a dialogue, and give the tokens of this side as sampled (None where no tokens exist)."""
+        ...
+
+
+@runtime_checkable
+class TakesBack(Protocol):
+    """A `Speaker` that keeps what it has read of a dialogue in which its own words are not what was said."""
+
+    def take_back(self, key: int) -> None:
+        """Forget what it wrote last there; the next request holds what was said in its place."""
         ...
 
 

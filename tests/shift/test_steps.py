@@ -66,7 +66,7 @@ class Again:
 
 
 def steps(speaker: Again, n: int = 400) -> list[OneStep]:
-    return list(one_step(speaker, "user", logged(n), contexts=10**6, width=64, seed=1))
+    return one_step(speaker, "user", logged(n), contexts=10**6, width=64, seed=1)
 
 
 def test_a_speaker_like_the_logs_is_not_told_from_them() -> None:
@@ -179,5 +179,5 @@ def test_nothing_is_read_where_no_turn_has_enough_steps() -> None:
     def states(said: Sequence[tuple[str, Sequence[Message]]]) -> np.ndarray:
         raise AssertionError("there is nothing to read")
 
-    few = list(one_step(Again(), "user", logged(20), contexts=40, width=8, seed=1))
+    few = one_step(Again(), "user", logged(20), contexts=40, width=8, seed=1)
     assert step_shift(few, seed=0, states=states).points == []

@@ -14,6 +14,7 @@ from understudy.cli.align import align
 from understudy.cli.cost import cost
 from understudy.cli.forecast import forecast
 from understudy.cli.logs import logs
+from understudy.cli.models import Jobs, Resume
 from understudy.cli.shift import shift
 from understudy.errors import UnderstudyError
 
@@ -37,8 +38,6 @@ app.command()(forecast)
 app.command()(cost)
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Run folder: everything is written there.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out after it was stopped or killed.")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes, one core each.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", help="Override a config key, for example --set rl.steps=20 (repeatable)."),
@@ -210,7 +209,7 @@ def main() -> None:
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("stopped; demo and compare go on with the same command and --resume", err=True)
+        typer.echo("stopped; demo, compare and shift go on with the same command and --resume", err=True)
         sys.exit(_STOPPED)
     except Exception as error:
         if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):

@@ -1,4 +1,4 @@
-"""Options that the verbs share which take an agent's and a user's model."""
+"""Options that several verbs share: those that take models, and those that make a run."""
 
 from __future__ import annotations
 
@@ -17,3 +17,5 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", help="Override a config key, for example --set sampling.temperature=0.7."),
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out after it was stopped or killed.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes, one core each.")]

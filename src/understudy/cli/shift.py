@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from understudy.cli.models import Agent, ConfigFile, Logs, Overrides, User
+from understudy.cli.models import Agent, ConfigFile, Jobs, Logs, Overrides, Resume, User
 
 
 def shift(
     agent: Agent,
     user: User,
     logs: Logs,
-    out: Annotated[Path, typer.Option("--out", "-o", help="New folder: shift.json and shift.html.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Run folder: shift.json and shift.html, and what they are of.")
+    ],
     dialogues: Annotated[int, typer.Option(min=100, help="Most dialogues of the logs to use, drawn at random.")] = 2000,
     heard_words: Annotated[
         int,
@@ -23,6 +25,8 @@ def shift(
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is said, and of the tests.")] = 0,
     config: ConfigFile = None,
     overrides: Overrides = None,
+    jobs: Jobs = 2,
+    resume: Resume = False,
 ) -> None:
     """Is the training of this agent with this user anything like what it will meet?
 
@@ -34,29 +38,30 @@ def shift(
 
     from understudy.cli.tables import shift_table
     from understudy.config import load_config
-    from understudy.logs.files import refuse_existing
-    from understudy.pipeline.shifting import measure_shift_of
+    from understudy.pipeline.shift_plan import Asked, ShiftConfig, shift_plan, shift_report
     from understudy.report import build_shift_page
-    from understudy.runs import atomic_folder, write_json
+    from understudy.runs import RunFolder, write_json
+    from understudy.scheduler import run_stages
 
-    refuse_existing(out)
     loaded = load_config(config, overrides or [], preset="align")
-    console = Console()
-    with console.status("reading") as status:
-        found = measure_shift_of(
-            agent,
-            user,
-            logs,
-            sampling=loaded.sampling,
-            candidates=loaded.residual.candidates,
+    asked = Asked.of(
+        ShiftConfig(
+            agent=agent,
+            user=user,
+            logs=logs,
             dialogues=dialogues,
             heard_words=heard_words or None,
             seed=seed,
-            on_progress=lambda what, done, total: status.update(f"{what}: {done:,} of {total:,}"),
+            candidates=loaded.residual.candidates,
+            sampling=loaded.sampling,
         )
-    with atomic_folder(out) as unfinished:
-        write_json(unfinished / "shift.json", found.to_json())
-        build_shift_page(found, unfinished / "shift.html")
+    )
+    run = RunFolder.create(out, asked.config, resume=resume, inputs=[logs])
+    run_stages(run, shift_plan(asked), jobs)
+    found = shift_report(run, asked)
+    write_json(out / "shift.json", found.to_json())
+    build_shift_page(found, out / "shift.html")
+    console = Console()
     console.print(shift_table(found))
     for finding in found.verdict:
         console.print(f"{finding.part}: {finding.text}", markup=False, highlight=False)

@@ -72,6 +72,18 @@ class ChatFormat:
     def _own(self) -> tuple[list[int], list[int]]:
         return self._around(self._template.assistant)
 
+    @cached_property
+    def _system(self) -> tuple[list[int], list[int]]:
+        return self._around(self._template.system or ("", ""))
+
+    @cached_property
+    def _system_again(self) -> tuple[list[int], list[int]]:
+        return self._around(self._template.system_again or ("", ""))
+
+    @cached_property
+    def _between(self) -> list[int]:
+        return self._encode(_BETWEEN)
+
     def start(self, prompt: str, *, own_opens: bool) -> list[int]:
         """What the dialogue begins with: the prompt, where it has a place of its own.
 
@@ -80,7 +92,7 @@ class ChatFormat:
         """
         template = self._template
         if template.system is not None and (template.answers_system or not own_opens):
-            head, tail = self._around(template.system)
+            head, tail = self._system
             return [*head, *self.words(prompt), *tail]
         begin = self._encode(template.start)
         if not own_opens:
@@ -102,9 +114,9 @@ class ChatFormat:
         if not first and not self.restate_prompt:
             return [], []
         if not first and template.system_again is not None:
-            head, tail = self._around(template.system_again)
+            head, tail = self._system_again
             return [*head, *self.words(prompt), *tail], []
-        return [], [*self.words(prompt), *self._encode(_BETWEEN)] if prompt else []
+        return [], [*self.words(prompt), *self._between] if prompt else []
 
     def before_own(self, messages: Sequence[Message]) -> list[int]:
         """What stands before the model's own words: the generation prompt, then what is shown beside the last message.

@@ -61,6 +61,10 @@ class Sampler:
     def release(self, place: int) -> None:
         self.held[place] = 0
 
+    def keep(self, place: int, tokens: int) -> None:
+        """Forget what a place holds past so many tokens."""
+        self.held[place] = min(self.held[place], tokens)
+
     @torch.inference_mode()
     def sample(
         self,

@@ -112,6 +112,11 @@ class ModelSpeaker:
         heapq.heappush(self._free, place)
         return view.record()
 
+    def take_back(self, key: int) -> None:
+        view, place = self._views[key], self._places[key]
+        view.take_back()
+        self.sampler.keep(place, len(view.ids))
+
     def _view(self, request: Request) -> View:
         if request.key not in self._views:
             self._views[request.key] = View.of(self.format, request)

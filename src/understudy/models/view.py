@@ -22,6 +22,7 @@ class View:
     Attributes:
         ids, sampled, logprobs, spans: see `TokenRecord`.
         rendered: how many messages of the dialogue are in it, the one to be written included.
+        heard: how many tokens stand before what begins that message.
     """
 
     format: ChatFormat
@@ -30,6 +31,7 @@ class View:
     logprobs: list[float]
     spans: list[tuple[int, int]] = field(default_factory=list)
     rendered: int = 0
+    heard: int = 0
 
     @classmethod
     def of(cls, format: ChatFormat, request: Request) -> View:
@@ -47,7 +49,7 @@ class View:
                 self._append(self.format.own(message, request.messages[:position])[0])
             else:
                 self._append(self.format.other(request.prompt, message, first=position == 0))
-        self.rendered = len(request.messages) + 1
+        self.rendered, self.heard = len(request.messages) + 1, len(self.ids)
         self._append(self.format.before_own(request.messages))
         if request.forced:
             self._append(self.format.words(request.forced))
@@ -62,6 +64,12 @@ class View:
         if not sampled.stopped:
             self._append([self.format.end_of_turn])
         self._append(self.format.after_own)
+
+    def take_back(self) -> None:
+        """Leave out the message that was written last, and what it began with; another may have been said in its place."""
+        del self.ids[self.heard :], self.sampled[self.heard :], self.logprobs[self.heard :]
+        self.spans = [span for span in self.spans if span[0] < self.heard]
+        self.rendered -= 1
 
     def fits(self, message_tokens: int, length: int) -> bool:
         """Whether a message of so many tokens can follow in a context of that length."""

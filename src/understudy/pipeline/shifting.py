@@ -1,150 +1,161 @@
-"""Measures the shift of any agent with any user against any logs: `understudy shift`."""
+"""The stages of `understudy shift`: each measures one thing of an agent, a user and logs, into its `result.json`."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from functools import partial
-from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.config import SamplingConfig
 from understudy.converse import Appointment, Conversations, converse
+from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
-from understudy.models.speaker import ModelSpeaker, model_speaker
+from understudy.models.speaker import model_speaker
 from understudy.models.states import message_states
 from understudy.one_step import OneStep, one_step
-from understudy.pipeline.given import Progress, family_of, read_logs, reward_of
+from understudy.pipeline.given import reward_of
+from understudy.pipeline.shift_plan import MIN_PAIRS, PEOPLE, TOGETHER, Asked, ShiftConfig
 from understudy.realism.perplexity import reply_log_probs
-from understudy.results import KnownUsers, ShiftReport, SideShift, StepExample
-from understudy.runs import stream_seed
+from understudy.results import SideShift, StepExample
+from understudy.runs import stream_seed, write_json
+from understudy.scheduler import StageContext
 from understudy.shift.exact import reward_bound
 from understudy.shift.likelihood import context_shift_by_turn, message_shift_by_turn
-from understudy.shift.steps import Act, StepShift, at_turns, step_shift
+from understudy.shift.steps import Act, at_turns, step_shift
 from understudy.shift.telling import LEAVES, telling_contexts, telling_words
 from understudy.shift.two_sample import null_curve, shift_curve
-from understudy.shift.verdict import verdict
 from understudy.speaker import Speaker
-from understudy.tasks import KNOWN_USERS
 from understudy.tasks.base import KnownUserFamily, ReadsActs
-from understudy.tasks.logged import Logged
 from understudy.types import Dialogue, Message, Role
 from understudy.users.aligned import AlignedSpeaker, user_speaker
 from understudy.users.population import PopulationSpeaker
 
-MIN_PAIRS = 100
-"""A turn is measured where this many dialogues reach it."""
 _EXAMPLES = 3
 _LIKELIHOODS = 100
 """Dialogues whose replies are given a likelihood: a programme's takes tens of milliseconds per dialogue."""
 
 
-def measure_shift_of(
-    agent: Path | str,
-    user: Path | str,
-    logs: Path,
-    *,
-    sampling: SamplingConfig,
-    dialogues: int,
-    heard_words: int | None,
-    seed: int,
-    candidates: int,
-    on_progress: Progress = lambda what, done, total: None,
-) -> ShiftReport:
-    """Everything that `understudy shift` tells.
+def the_agent(context: StageContext, config: ShiftConfig) -> None:
+    """The agent in place of the one in the logs: a `SideShift`."""
+    model = load_chat_model(config.agent)
+    speaker = model_speaker(model, "agent", config.sampling)
+    found = _side("agent", speaker, model, Asked.of(config), config.seed, context)
+    write_json(context.output / "result.json", found.to_json())
 
-    Args:
-        agent, user: model folders, or names that transformers can load.
-        logs: a file of `understudy logs import` or `logs sample`, or of a run.
-        dialogues: most of the logs to use, drawn at random.
-        heard_words: see `Logged`; for logs without tasks.
-        candidates: replies that a user with a residual energy writes for each one it says.
 
-    Raises:
-        LogError: if the logs cannot be read, or fewer than `MIN_PAIRS` dialogues hold a message of each side.
-        ModelError: if a model cannot be loaded.
-    """
-    began = time.perf_counter()
-    logged = read_logs(logs, at_least=MIN_PAIRS, at_most=dialogues, seed=seed)
-    family = family_of(logged, heard_words, logs)
-    if isinstance(family, Logged):
-        logged = [_as_heard(dialogue, family) for dialogue in logged]
-    width = sampling.width
-    agent_model, user_model = load_chat_model(agent), load_chat_model(user)
-    speaks_for_agent = model_speaker(agent_model, "agent", sampling)
-    speaks_for_user = user_speaker(user_model, user, sampling, candidates=candidates)
-    act = cast(ReadsActs, family).act if hasattr(family, "act") else None
-    policy = _side("agent", speaks_for_agent, agent_model, logged, act, width, seed, on_progress)
-    simulator = _side("user", speaks_for_user, user_model, logged, act, width, seed, on_progress)
+def the_user(context: StageContext, config: ShiftConfig) -> None:
+    """The user in people's place: a `SideShift`."""
+    model = load_chat_model(config.user)
+    speaker = user_speaker(model, config.user, config.sampling, candidates=config.candidates)
+    found = _side("user", speaker, model, Asked.of(config), config.seed, context)
+    write_json(context.output / "result.json", found.to_json())
 
-    def hold(with_user: Speaker, what: str) -> Conversations:
-        """The agent on the logs' own tasks, so that nothing but its words and the user's can differ."""
-        meetings = [
-            Appointment(key, d.task, d.person, stream_seed(seed, "shift", str(key))) for key, d in enumerate(logged)
-        ]
-        total = len(meetings)
-        return converse(
-            family,
-            meetings,
-            speaks_for_agent,
-            with_user,
-            width=width,
-            on_finished=lambda n: on_progress(what, n, total),
-        )
 
-    met = hold(speaks_for_user, "the agent with the user")
-    contexts = shift_curve(met.dialogues, logged, seed=seed, min_alive=MIN_PAIRS, joint=True)
-    known = None
-    if family.name in KNOWN_USERS:
-        real_users = PopulationSpeaker(cast(KnownUserFamily, family))
-        with_people = hold(real_users, "the agent with real users")
-        null = _side("user", real_users, user_model, logged, act, width, stream_seed(seed, "null"), on_progress).points
-        known = _known(
-            cast(KnownUserFamily, family), met.dialogues, with_people.dialogues, null, speaks_for_user, user_model, seed
-        )
-    return ShiftReport(
-        agent=str(agent),
-        user=str(user),
-        logs=str(logs),
-        seed=seed,
-        temperature=sampling.temperature,
-        dialogues=len(logged),
-        persons=len({d.person for d in logged}),
-        policy=policy,
-        simulator=simulator,
-        contexts=contexts,
-        null=null_curve(logged, seed=seed, min_alive=MIN_PAIRS // 2),
-        known=known,
-        verdict=verdict(policy.points, simulator.points, contexts),
-        failed=len(met.failures),
-        seconds=time.perf_counter() - began,
+def the_real_users(context: StageContext, config: ShiftConfig) -> None:
+    """Real users in their own place: what no shift looks like. The user's model reads for the test on states."""
+    asked = Asked.of(config)
+    speaker = PopulationSpeaker(cast(KnownUserFamily, asked.family))
+    seed = stream_seed(config.seed, "null")
+    found = _side("user", speaker, load_chat_model(config.user), asked, seed, context)
+    write_json(context.output / "result.json", found.to_json())
+
+
+def the_two_together(context: StageContext, config: ShiftConfig) -> None:
+    """The agent with the user on the logs' own tasks: its reward, and their contexts against those of the logs."""
+    asked = Asked.of(config)
+    user = user_speaker(load_chat_model(config.user), config.user, config.sampling, candidates=config.candidates)
+    met = _hold(asked, user, context)
+    contexts = shift_curve(met.dialogues, asked.logged, seed=config.seed, min_alive=MIN_PAIRS, joint=True)
+    result: dict[str, Any] = {"contexts": [asdict(point) for point in contexts], "failed": len(met.failures)}
+    if asked.known:
+        write_dialogues(context.output / "dialogues.jsonl", met.dialogues)
+        result["reward"] = reward_of(met.dialogues, config.seed).to_json()
+    write_json(context.output / "result.json", result)
+
+
+def the_logs(context: StageContext, config: ShiftConfig) -> None:
+    """The logs against themselves, in two halves."""
+    curve = null_curve(Asked.of(config).logged, seed=config.seed, min_alive=MIN_PAIRS // 2)
+    write_json(context.output / "result.json", {"null": [asdict(point) for point in curve]})
+
+
+def the_agent_with_people(context: StageContext, config: ShiftConfig) -> None:
+    """The agent with real users, which are a programme; how likely their replies are to the user, where it can tell."""
+    asked = Asked.of(config)
+    family = cast(KnownUserFamily, asked.family)
+    held = _hold(asked, PopulationSpeaker(family), context).dialogues
+    write_dialogues(context.output / "dialogues.jsonl", held)
+    result: dict[str, Any] = {
+        "real": reward_of(held, config.seed).to_json(),
+        "delta": [],
+        "context_shift": [],
+        "bound": None,
+    }
+    model = load_chat_model(config.user)
+    speaker = user_speaker(model, config.user, config.sampling, candidates=config.candidates)
+    # One that weighs candidates has no likelihood; of others it is known at the temperature of 1 alone.
+    if not isinstance(speaker, AlignedSpeaker) and speaker.temperature == 1:
+        result |= _likelihoods(family, held[:_LIKELIHOODS], model)
+    write_json(context.output / "result.json", result)
+
+
+def people_or_user(context: StageContext, config: ShiftConfig) -> None:
+    """What the user led the agent to that people would not have."""
+    met, held = (read_dialogues(context.input(name) / "dialogues.jsonl") for name in (TOGETHER, PEOPLE))
+    contexts = shift_curve(met, held, seed=config.seed, min_alive=MIN_PAIRS, joint=True)
+    write_json(context.output / "result.json", {"contexts": [asdict(point) for point in contexts]})
+
+
+def _hold(asked: Asked, user: Speaker, context: StageContext) -> Conversations:
+    """The agent on the logs' own tasks, so that nothing but its words and the user's can differ."""
+    config = asked.config
+    meetings = [
+        Appointment(key, d.task, d.person, stream_seed(config.seed, "shift", str(key)))
+        for key, d in enumerate(asked.logged)
+    ]
+    return converse(
+        asked.family,
+        meetings,
+        model_speaker(load_chat_model(config.agent), "agent", config.sampling),
+        user,
+        width=config.sampling.width,
+        on_finished=lambda done: context.progress(done, len(meetings)),
     )
 
 
-def _side(
-    side: Role,
-    speaker: Speaker,
-    model: ChatModel,
-    logged: Sequence[Dialogue],
-    act: Act | None,
-    width: int,
-    seed: int,
-    on_progress: Progress,
-) -> SideShift:
+def _likelihoods(family: KnownUserFamily, dialogues: Sequence[Dialogue], user: ChatModel) -> dict[str, Any]:
+    """The user's replies against real ones by their probabilities, and what that can do to the reward."""
+    people = [family.population.log_prob_marginal(d.task, d.messages) for d in dialogues]
+    found = reply_log_probs([user], "user", dialogues)
+    whole = [i for i, q in enumerate(found) if q is not None]
+    log_p, log_q = [people[i] for i in whole], [q for q in found if q is not None]
+    delta = message_shift_by_turn(log_p, log_q, min_alive=1)
+    contexts = context_shift_by_turn([dialogues[i] for i in whole], "user", log_p, log_q, min_alive=1)
+    by_turn = np.array([point.tv for point in delta])
+    return {
+        "delta": [asdict(point) for point in delta],
+        "context_shift": [asdict(point) for point in contexts],
+        "bound": reward_bound(np.zeros(len(by_turn)), by_turn, family.reward_max, "terminal"),
+    }
+
+
+def _side(side: Role, speaker: Speaker, model: ChatModel, asked: Asked, seed: int, context: StageContext) -> SideShift:
     """One step off the logs in every logged context of this side; `model` reads for the test on states."""
-    places = sum(m.role == side for d in logged for m in d.messages)
-    what = f"the {side} in logged contexts"
-    steps = list(
-        one_step(
-            speaker, side, logged, contexts=places, width=width, seed=stream_seed(seed, side),
-            on_contexts=lambda done, total: on_progress(what, done, total),
-        )
-    )  # fmt: skip
+    logged, family = asked.logged, asked.family
+    steps = one_step(
+        speaker,
+        side,
+        logged,
+        contexts=sum(m.role == side for d in logged for m in d.messages),
+        width=asked.config.sampling.width,
+        seed=stream_seed(seed, side),
+        on_contexts=context.progress,
+    )
+    act: Act | None = cast(ReadsActs, family).act if hasattr(family, "act") else None
     told = step_shift(steps, seed=seed, act=act, states=partial(message_states, model, side), min_pairs=MIN_PAIRS)
     by_turn = at_turns(steps)
     worst = max(told.points, key=lambda p: (p.tv_low, p.test.auc), default=None)
@@ -179,42 +190,3 @@ def _examples(steps: Sequence[OneStep], margins: NDArray[np.float64]) -> list[St
 
 def _as_said(message: Message) -> str:
     return f"{message.text} {LEAVES}".strip() if message.end else message.text
-
-
-def _known(
-    family: KnownUserFamily,
-    met: Sequence[Dialogue],
-    with_people: Sequence[Dialogue],
-    null: list[StepShift],
-    speaker: ModelSpeaker,
-    user_model: ChatModel,
-    seed: int,
-) -> KnownUsers:
-    """The truth beside the estimates: what the agent earns with both, and how far the contexts are apart."""
-    delta, context_shift, bound = [], [], None
-    # One that weighs candidates has no likelihood; of others it is known at the temperature of 1 alone.
-    if not isinstance(speaker, AlignedSpeaker) and speaker.temperature == 1:
-        some = with_people[:_LIKELIHOODS]
-        people = [family.population.log_prob_marginal(d.task, d.messages) for d in some]
-        found = reply_log_probs([user_model], "user", some)
-        whole = [i for i, q in enumerate(found) if q is not None]
-        log_p, log_q = [people[i] for i in whole], [q for q in found if q is not None]
-        delta = message_shift_by_turn(log_p, log_q, min_alive=1)
-        context_shift = context_shift_by_turn([some[i] for i in whole], "user", log_p, log_q, min_alive=1)
-        by_turn = np.array([point.tv for point in delta])
-        bound = reward_bound(np.zeros(len(by_turn)), by_turn, family.reward_max, "terminal")
-    return KnownUsers(
-        simulated=reward_of(met, seed),
-        real=reward_of(with_people, seed),
-        reward_name=family.reward_name,
-        reward_max=family.reward_max,
-        null=null,
-        contexts=shift_curve(met, with_people, seed=seed, min_alive=MIN_PAIRS, joint=True),
-        delta=delta,
-        context_shift=context_shift,
-        bound=bound,
-    )
-
-
-def _as_heard(dialogue: Dialogue, family: Logged) -> Dialogue:
-    return replace(dialogue, messages=tuple(replace(m, public=family.public(m)) for m in dialogue.messages))

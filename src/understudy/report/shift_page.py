@@ -66,7 +66,7 @@ def facts_of(shift: ShiftReport) -> list[tuple[str, str]]:
     facts = [
         (f"{shift.dialogues:,}", "logged dialogues"),
         (f"{shift.persons:,}", "persons"),
-        (f"{shift.seconds:.0f} s", "to measure"),
+        (f"{shift.cpu_seconds:.0f} s", "of processor time to measure"),
     ]
     if shift.failed:
         facts.append((f"{shift.failed:,}", "dialogues could not be finished"))

@@ -1,0 +1,159 @@
+"""`understudy shift` as a run: what is asked, the stages that find it out, and the report that their files make."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from understudy.config import SamplingConfig
+from understudy.config.base import StageConfig
+from understudy.pipeline.given import family_of, read_logs
+from understudy.results import KnownUsers, ShiftReport, SideShift
+from understudy.runs import RunFolder
+from understudy.scheduler import Stage
+from understudy.shift.two_sample import TwoSample
+from understudy.shift.verdict import verdict
+from understudy.tasks import KNOWN_USERS
+from understudy.tasks.base import TaskFamily
+from understudy.tasks.logged import Logged
+from understudy.types import Dialogue
+
+MIN_PAIRS = 100
+"""A turn is measured where this many dialogues reach it."""
+
+AGENT, USER, TOGETHER, LOGS = "agent", "user", "agent-with-user", "logs"
+PEOPLE, REAL_USERS, BOTH = "agent-with-people", "real-users", "people-or-user"
+"""Stages; the second line where the real users are a programme."""
+
+_STAGES = "understudy.pipeline.shifting"
+
+
+class ShiftConfig(StageConfig):
+    """What is measured: an agent, a user and logs."""
+
+    agent: str
+    """Folder of the agent's model, or a name that transformers can load."""
+    user: str
+    """The simulated user's model, likewise."""
+    logs: Path
+    """A file of `understudy logs import` or `logs sample`, or of a run."""
+    dialogues: int
+    """Most of the logs to use, drawn at random."""
+    heard_words: int | None
+    """See `Logged`; for logs without tasks."""
+    seed: int
+    """Of what is said, and of the tests."""
+    candidates: int
+    """Replies that a user with a residual energy writes for each one it says."""
+    sampling: SamplingConfig
+    """How both speak."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A config with the dialogues that it names."""
+
+    config: ShiftConfig
+    logged: list[Dialogue]
+    family: TaskFamily
+
+    @classmethod
+    @cache  # several stages in one worker ask for the same
+    def of(cls, config: ShiftConfig) -> Asked:
+        """Read the logs.
+
+        Raises:
+            LogError: if they cannot be read, or fewer than `MIN_PAIRS` dialogues hold a message of each side.
+        """
+        logged = read_logs(config.logs, at_least=MIN_PAIRS, at_most=config.dialogues, seed=config.seed)
+        family = family_of(logged, config.heard_words, config.logs)
+        if isinstance(family, Logged):
+            logged = [_as_heard(dialogue, family) for dialogue in logged]
+        return cls(config, logged, family)
+
+    @property
+    def known(self) -> bool:
+        """Whether the real users are a programme, so that the truth can be measured as well."""
+        return self.family.name in KNOWN_USERS
+
+
+def shift_plan(asked: Asked) -> list[Stage]:
+    """The stages, those that take longest first."""
+    config = asked.config
+
+    def stage(name: str, function: str, label: str, needs: tuple[str, ...] = (), priority: int = 0) -> Stage:
+        kwargs = {"config": config}
+        return Stage(name, needs, f"{_STAGES}:{function}", kwargs, label=label, priority=priority)
+
+    plan = [
+        stage(USER, "the_user", "the user in logged contexts", priority=1),
+        stage(TOGETHER, "the_two_together", "the agent with the user", priority=1),
+        stage(AGENT, "the_agent", "the agent in logged contexts"),
+        stage(LOGS, "the_logs", "the logs against themselves"),
+    ]
+    if not asked.known:
+        return plan
+    return [
+        *plan,
+        stage(PEOPLE, "the_agent_with_people", "the agent with real users", priority=1),
+        stage(REAL_USERS, "the_real_users", "real users in logged contexts"),
+        stage(BOTH, "people_or_user", "what people and the user lead to", (TOGETHER, PEOPLE)),
+    ]
+
+
+def shift_report(run: RunFolder, asked: Asked) -> ShiftReport:
+    """Of a run whose stages are finished."""
+    config = asked.config
+    policy, simulator = (SideShift.from_json(_result(run, name)) for name in (AGENT, USER))
+    together = _result(run, TOGETHER)
+    contexts = _curve(together["contexts"])
+    known = None
+    if asked.known:
+        people = _result(run, PEOPLE)
+        known = KnownUsers.from_json(
+            {
+                "simulated": together["reward"],
+                "null": _result(run, REAL_USERS)["points"],
+                "contexts": _result(run, BOTH)["contexts"],
+                "reward_name": asked.family.reward_name,
+                "reward_max": asked.family.reward_max,
+                **people,
+            }
+        )
+    return ShiftReport(
+        agent=config.agent,
+        user=config.user,
+        logs=str(config.logs),
+        seed=config.seed,
+        temperature=config.sampling.temperature,
+        dialogues=len(asked.logged),
+        persons=len({d.person for d in asked.logged}),
+        policy=policy,
+        simulator=simulator,
+        contexts=contexts,
+        null=_curve(_result(run, LOGS)["null"]),
+        known=known,
+        verdict=verdict(policy.points, simulator.points, contexts),
+        failed=together["failed"],
+        cpu_seconds=sum(
+            json.loads((run.stage(stage.name) / "cost.json").read_text())["cpu_seconds"] for stage in shift_plan(asked)
+        ),
+    )
+
+
+def _result(run: RunFolder, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run.stage(name) / "result.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _curve(points: list[dict[str, Any]]) -> list[TwoSample]:
+    return TypeAdapter(list[TwoSample]).validate_python(points)
+
+
+def _as_heard(dialogue: Dialogue, family: Logged) -> Dialogue:
+    return replace(dialogue, messages=tuple(replace(m, public=family.public(m)) for m in dialogue.messages))
