@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -470,6 +471,33 @@ def test_shift_measures_an_agent_and_a_user_against_logs(tmp_path: Path) -> None
     page = (tmp_path / "found" / "shift.html").read_text()
     for shown in ("against people", "Told apart most surely", "so the truth is known", "no bound at all"):
         assert shown in page
+    # What is finished is not measured again, and nothing else is asked in the same folder.
+    same = (
+        "--agent",
+        "agent",
+        "--user",
+        "user",
+        "--logs",
+        "logs.jsonl",
+        "--out",
+        "found",
+        "--set",
+        "sampling.width=64",
+    )
+    shutil.rmtree(tmp_path / "found" / "stages" / "contexts")
+    (tmp_path / "found" / "shift.json").unlink()
+    resumed = understudy("shift", *same, "--set", "sampling.max_message_tokens=8", "--resume", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stderr.count("done before:") == 7
+    again_found = ShiftReport.from_json(json.loads((tmp_path / "found" / "shift.json").read_text()))
+    assert (again_found.contexts, again_found.known, again_found.verdict) == (
+        found.contexts,
+        found.known,
+        found.verdict,
+    )
+    other = understudy("shift", *same, "--resume", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "sampling.max_message_tokens" in other.stderr
     # Logs of one's own, without tasks, have no rules and no truth.
     plain = [json.dumps({"messages": [{k: m[k] for k in ("role", "content")} for m in json.loads(line)["messages"]
              if m["content"]]}) for line in logs.read_text().splitlines()]  # fmt: skip

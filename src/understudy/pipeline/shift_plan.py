@@ -26,9 +26,11 @@ from understudy.types import Dialogue
 MIN_PAIRS = 100
 """A turn is measured where this many dialogues reach it."""
 
-AGENT, USER, TOGETHER, LOGS = "agent", "user", "agent-with-user", "logs"
-PEOPLE, REAL_USERS, BOTH = "agent-with-people", "real-users", "people-or-user"
-"""Stages; the second line where the real users are a programme."""
+AGENT, USER, LOGS, CONTEXTS = "agent", "user", "logs", "contexts"
+TOGETHER = ("agent-with-user-1", "agent-with-user-2")
+"""Each holds its share of the dialogues: where nobody ends them they take longer than all the rest."""
+PEOPLE, REAL_USERS = "agent-with-people", "real-users"
+"""Where the real users are a programme."""
 
 _STAGES = "understudy.pipeline.shifting"
 
@@ -86,23 +88,25 @@ def shift_plan(asked: Asked) -> list[Stage]:
     """The stages, those that take longest first."""
     config = asked.config
 
-    def stage(name: str, function: str, label: str, needs: tuple[str, ...] = (), priority: int = 0) -> Stage:
-        kwargs = {"config": config}
-        return Stage(name, needs, f"{_STAGES}:{function}", kwargs, label=label, priority=priority)
+    def stage(name: str, function: str, label: str, needs: tuple[str, ...] = (), **more: int) -> Stage:
+        return Stage(name, needs, f"{_STAGES}:{function}", {"config": config, **more}, label=label)
 
     plan = [
-        stage(USER, "the_user", "the user in logged contexts", priority=1),
-        stage(TOGETHER, "the_two_together", "the agent with the user", priority=1),
+        *(
+            stage(name, "the_two_together", f"the agent with the user, part {part} of {len(TOGETHER)}", part=part - 1)
+            for part, name in enumerate(TOGETHER, start=1)
+        ),
+        stage(USER, "the_user", "the user in logged contexts"),
         stage(AGENT, "the_agent", "the agent in logged contexts"),
         stage(LOGS, "the_logs", "the logs against themselves"),
     ]
     if not asked.known:
-        return plan
+        return [*plan, stage(CONTEXTS, "the_contexts", "where they lead", TOGETHER)]
     return [
         *plan,
-        stage(PEOPLE, "the_agent_with_people", "the agent with real users", priority=1),
+        stage(PEOPLE, "the_agent_with_people", "the agent with real users"),
         stage(REAL_USERS, "the_real_users", "real users in logged contexts"),
-        stage(BOTH, "people_or_user", "what people and the user lead to", (TOGETHER, PEOPLE)),
+        stage(CONTEXTS, "the_contexts", "where they lead, and people", (*TOGETHER, PEOPLE)),
     ]
 
 
@@ -110,16 +114,16 @@ def shift_report(run: RunFolder, asked: Asked) -> ShiftReport:
     """Of a run whose stages are finished."""
     config = asked.config
     policy, simulator = (SideShift.from_json(_result(run, name)) for name in (AGENT, USER))
-    together = _result(run, TOGETHER)
-    contexts = _curve(together["contexts"])
+    led_to = _result(run, CONTEXTS)
+    contexts = _curve(led_to["contexts"])
     known = None
     if asked.known:
         people = _result(run, PEOPLE)
         known = KnownUsers.from_json(
             {
-                "simulated": together["reward"],
+                "simulated": led_to["simulated"],
                 "null": _result(run, REAL_USERS)["points"],
-                "contexts": _result(run, BOTH)["contexts"],
+                "contexts": led_to["contexts_of_people"],
                 "reward_name": asked.family.reward_name,
                 "reward_max": asked.family.reward_max,
                 **people,
@@ -139,7 +143,7 @@ def shift_report(run: RunFolder, asked: Asked) -> ShiftReport:
         null=_curve(_result(run, LOGS)["null"]),
         known=known,
         verdict=verdict(policy.points, simulator.points, contexts),
-        failed=together["failed"],
+        failed=sum(_result(run, name)["failed"] for name in TOGETHER),
         cpu_seconds=sum(
             json.loads((run.stage(stage.name) / "cost.json").read_text())["cpu_seconds"] for stage in shift_plan(asked)
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, cast
 
@@ -34,6 +34,7 @@ from understudy.types import Dialogue, Message, Role
 from understudy.users.aligned import AlignedSpeaker, user_speaker
 from understudy.users.population import PopulationSpeaker
 
+_DIALOGUES = "dialogues.jsonl"
 _EXAMPLES = 3
 _LIKELIHOODS = 100
 """Dialogues whose replies are given a likelihood: a programme's takes tens of milliseconds per dialogue."""
@@ -64,17 +65,13 @@ def the_real_users(context: StageContext, config: ShiftConfig) -> None:
     write_json(context.output / "result.json", found.to_json())
 
 
-def the_two_together(context: StageContext, config: ShiftConfig) -> None:
-    """The agent with the user on the logs' own tasks: its reward, and their contexts against those of the logs."""
+def the_two_together(context: StageContext, config: ShiftConfig, part: int) -> None:
+    """Every so many of the logs' tasks, from `part` on: the agent with the user."""
     asked = Asked.of(config)
     user = user_speaker(load_chat_model(config.user), config.user, config.sampling, candidates=config.candidates)
-    met = _hold(asked, user, context)
-    contexts = shift_curve(met.dialogues, asked.logged, seed=config.seed, min_alive=MIN_PAIRS, joint=True)
-    result: dict[str, Any] = {"contexts": [asdict(point) for point in contexts], "failed": len(met.failures)}
-    if asked.known:
-        write_dialogues(context.output / "dialogues.jsonl", met.dialogues)
-        result["reward"] = reward_of(met.dialogues, config.seed).to_json()
-    write_json(context.output / "result.json", result)
+    held = _hold(asked, user, slice(part, None, len(TOGETHER)), context)
+    _write(asked, held.dialogues, context)
+    write_json(context.output / "result.json", {"failed": len(held.failures)})
 
 
 def the_logs(context: StageContext, config: ShiftConfig) -> None:
@@ -87,8 +84,8 @@ def the_agent_with_people(context: StageContext, config: ShiftConfig) -> None:
     """The agent with real users, which are a programme; how likely their replies are to the user, where it can tell."""
     asked = Asked.of(config)
     family = cast(KnownUserFamily, asked.family)
-    held = _hold(asked, PopulationSpeaker(family), context).dialogues
-    write_dialogues(context.output / "dialogues.jsonl", held)
+    held = _hold(asked, PopulationSpeaker(family), slice(None), context).dialogues
+    _write(asked, held, context)
     result: dict[str, Any] = {
         "real": reward_of(held, config.seed).to_json(),
         "delta": [],
@@ -103,19 +100,34 @@ def the_agent_with_people(context: StageContext, config: ShiftConfig) -> None:
     write_json(context.output / "result.json", result)
 
 
-def people_or_user(context: StageContext, config: ShiftConfig) -> None:
-    """What the user led the agent to that people would not have."""
-    met, held = (read_dialogues(context.input(name) / "dialogues.jsonl") for name in (TOGETHER, PEOPLE))
-    contexts = shift_curve(met, held, seed=config.seed, min_alive=MIN_PAIRS, joint=True)
-    write_json(context.output / "result.json", {"contexts": [asdict(point) for point in contexts]})
+def the_contexts(context: StageContext, config: ShiftConfig) -> None:
+    """What agent and user lead to, against the logs; and against what people would have led to, where that is known."""
+    asked = Asked.of(config)
+    met = [d for name in TOGETHER for d in read_dialogues(context.input(name) / _DIALOGUES)]
+
+    def against(others: Sequence[Dialogue]) -> list[dict[str, Any]]:
+        curve = shift_curve(met, others, seed=config.seed, min_alive=MIN_PAIRS, joint=True)
+        return [asdict(point) for point in curve]
+
+    result: dict[str, Any] = {"contexts": against(asked.logged)}
+    if asked.known:
+        result["contexts_of_people"] = against(read_dialogues(context.input(PEOPLE) / _DIALOGUES))
+        result["simulated"] = reward_of(met, config.seed).to_json()
+    write_json(context.output / "result.json", result)
 
 
-def _hold(asked: Asked, user: Speaker, context: StageContext) -> Conversations:
+def _write(asked: Asked, dialogues: Sequence[Dialogue], context: StageContext) -> None:
+    if not asked.known:  # a file holds no NaN, and nobody asks for a reward that is not known
+        dialogues = [replace(d, outcome=replace(d.outcome, reward=0.0)) for d in dialogues]
+    write_dialogues(context.output / _DIALOGUES, dialogues)
+
+
+def _hold(asked: Asked, user: Speaker, part: slice, context: StageContext) -> Conversations:
     """The agent on the logs' own tasks, so that nothing but its words and the user's can differ."""
     config = asked.config
     meetings = [
         Appointment(key, d.task, d.person, stream_seed(config.seed, "shift", str(key)))
-        for key, d in enumerate(asked.logged)
+        for key, d in [*enumerate(asked.logged)][part]
     ]
     return converse(
         asked.family,
