@@ -24,7 +24,7 @@ from understudy.evaluate.forecast import LEVEL
 from understudy.logs.read import read_dialogues
 from understudy.models.load import load_chat_model
 from understudy.models.speaker import model_speaker
-from understudy.pipeline.forecasting import forecast, hold
+from understudy.pipeline.forecasting import corrected, hold
 from understudy.runs import RunFolder
 from understudy.speaker import Speaker
 from understudy.stats import binomial_interval, bootstrap_interval
@@ -78,13 +78,13 @@ def foretell_cell(run: Path, config: CompareConfig, task: str, seed: int, arm: s
     speaker: Speaker = PromptedSpeaker(family, 1.0, None)
     if user == ALIGNED:
         speaker = user_speaker(reader, aligned, sampling, candidates=config.residual.candidates)
-    made = forecast(
-        family, agent, speaker, reader, logged,
-        dialogues=DIALOGUES, reactions=REPLIES, width=sampling.width, seed=seed,
-    )  # fmt: skip
+    simulated = hold(family, agent, speaker, logged, DIALOGUES, "the user", sampling.width, seed).dialogues
+    made = corrected(
+        family, agent, speaker, reader, logged, simulated, replies=REPLIES, width=sampling.width, seed=seed
+    )
     people = PopulationSpeaker(family)
-    met = hold(family, agent, people, logged, TRUE_DIALOGUES, "real users", sampling.width, seed, lambda *done: None)
-    alone = bootstrap_interval([d.outcome.reward for d in made.simulated], np.random.default_rng(seed), LEVEL)
+    met = hold(family, agent, people, logged, TRUE_DIALOGUES, "real users", sampling.width, seed)
+    alone = bootstrap_interval([d.outcome.reward for d in simulated], np.random.default_rng(seed), LEVEL)
     top, f = family.reward_max, made.foretold
     return {
         "cell": [task, seed, arm, user],

@@ -440,6 +440,14 @@ def test_forecast_of_an_agent_by_a_user_and_logs(tmp_path: Path) -> None:
     page = (tmp_path / "found" / "forecast.html").read_text()
     for shown in ("in simulation alone", "agent of the logs", "in truth", "By the user", found.advice.split(":")[0]):
         assert shown in page
+    # A run that was stopped goes on where it was.
+    shutil.rmtree(tmp_path / "found" / "stages" / "foretold")
+    size = ("--dialogues", "100", "--replies", "150")
+    resumed = understudy("forecast", *given, "--logs", "logs.jsonl", "--out", "found", *size, "--resume", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stderr.count("done before:") == 2
+    again = ForecastReport.from_json(json.loads((tmp_path / "found" / "forecast.json").read_text()))
+    assert again.foretold == found.foretold
     # Without tasks there is no reward.
     plain = [json.dumps({"messages": [{k: m[k] for k in ("role", "content")} for m in json.loads(line)["messages"]
              if m["content"]]}) for line in logs.read_text().splitlines()]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from understudy.pipeline.forecasting import advice
+from understudy.pipeline.forecast_plan import advice
 from understudy.results import Foretold, ReplyEffect
 
 

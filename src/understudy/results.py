@@ -381,7 +381,7 @@ class ForecastReport(Record):
         real: reward with the real users on the same tasks, where they are a programme.
         advice: what it means, in a sentence.
         failed: dialogues that could not be finished, and are left out: simulated ones, and those taken up.
-        seconds: that it took.
+        cpu_seconds: that it took, of all processes.
     """
 
     agent: str
@@ -398,4 +398,4 @@ class ForecastReport(Record):
     real: Figure | None
     advice: str
     failed: int
-    seconds: float
+    cpu_seconds: float

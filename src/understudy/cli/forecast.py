@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from understudy.cli.models import Agent, ConfigFile, Logs, Overrides, User
+from understudy.cli.models import Agent, ConfigFile, Jobs, Logs, Overrides, Resume, User
 
 
 def forecast(
     agent: Agent,
     user: User,
     logs: Logs,
-    out: Annotated[Path, typer.Option("--out", "-o", help="New folder: forecast.json and forecast.html.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder, with forecast.json and forecast.html.")],
     task: Annotated[
         str | None,
         typer.Option(help="Task family of your own, package.module:Class. Default: the one that the logs name."),
@@ -26,6 +26,8 @@ def forecast(
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is said.")] = 0,
     config: ConfigFile = None,
     overrides: Overrides = None,
+    jobs: Jobs = 2,
+    resume: Resume = False,
 ) -> None:
     """What will this agent earn with real users?
 
@@ -37,30 +39,31 @@ def forecast(
 
     from understudy.cli.tables import forecast_table
     from understudy.config import load_config
-    from understudy.logs.files import refuse_existing
-    from understudy.pipeline.forecasting import forecast_of
+    from understudy.pipeline.forecast_plan import ForecastAsked, ForecastConfig, forecast_plan, forecast_report
     from understudy.report import build_forecast_page
-    from understudy.runs import atomic_folder, write_json
+    from understudy.runs import RunFolder, write_json
+    from understudy.scheduler import run_stages
 
-    refuse_existing(out)
     loaded = load_config(config, overrides or [], preset="align")
-    console = Console()
-    with console.status("reading") as status:
-        found = forecast_of(
-            agent,
-            user,
-            logs,
+    asked = ForecastAsked.of(
+        ForecastConfig(
+            agent=agent,
+            user=user,
+            logs=logs,
             task=task,
-            sampling=loaded.sampling,
-            candidates=loaded.residual.candidates,
             dialogues=dialogues,
-            reactions=replies,
+            replies=replies,
             seed=seed,
-            on_progress=lambda what, done, total: status.update(f"{what}: {done:,} of {total:,}"),
+            candidates=loaded.residual.candidates,
+            sampling=loaded.sampling,
         )
-    with atomic_folder(out) as unfinished:
-        write_json(unfinished / "forecast.json", found.to_json())
-        build_forecast_page(found, unfinished / "forecast.html")
+    )
+    run = RunFolder.create(out, asked.config, resume=resume, inputs=[logs])
+    run_stages(run, forecast_plan(asked), jobs)
+    found = forecast_report(run, asked)
+    write_json(out / "forecast.json", found.to_json())
+    build_forecast_page(found, out / "forecast.html")
+    console = Console()
     console.print(forecast_table(found))
     console.print(found.advice, markup=False, highlight=False)
     typer.echo(f"page: {out / 'forecast.html'}")

@@ -14,9 +14,7 @@ def shift(
     agent: Agent,
     user: User,
     logs: Logs,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Run folder: shift.json and shift.html, and what they are of.")
-    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder, with shift.json and shift.html.")],
     dialogues: Annotated[int, typer.Option(min=100, help="Most dialogues of the logs to use, drawn at random.")] = 2000,
     heard_words: Annotated[
         int,

@@ -1,19 +1,22 @@
-"""What `shift` and `forecast` share: logs that somebody gives to be measured against, progress, rewards."""
+"""What `shift` and `forecast` share: the models and logs that somebody gives, rewards, the results of stages."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from understudy.config import SamplingConfig
+from understudy.config.base import StageConfig
 from understudy.errors import LogError
 from understudy.logs.conversation import read_conversations
 from understudy.logs.dialogues import as_dialogue
 from understudy.logs.read import read_dialogues
 from understudy.results import Figure
-from understudy.runs import stream
+from understudy.runs import RunFolder, stream
 from understudy.stats import bootstrap_interval
 from understudy.tasks import KNOWN_USERS, load_family
 from understudy.tasks.base import TaskFamily
@@ -21,8 +24,22 @@ from understudy.tasks.logged import Logged
 from understudy.tasks.negotiate import Negotiate, scenario_of
 from understudy.types import Dialogue
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+
+class PairConfig(StageConfig):
+    """An agent, a user and logs."""
+
+    agent: str
+    """Folder of the agent's model, or a name that transformers can load."""
+    user: str
+    """The simulated user's model, likewise."""
+    logs: Path
+    """Dialogues of real people: a file of `understudy logs import` or `logs sample`, or of a run."""
+    seed: int
+    """Of what is said, and of the tests."""
+    candidates: int
+    """Replies that a user with a residual energy writes for each one it says."""
+    sampling: SamplingConfig
+    """How both speak."""
 
 
 def read_logs(path: Path, *, at_least: int, at_most: int | None, seed: int) -> list[Dialogue]:
@@ -81,3 +98,15 @@ def reward_of(dialogues: Sequence[Dialogue], seed: int) -> Figure:
     """Mean reward with its 95% bootstrap interval over dialogues."""
     found = bootstrap_interval(np.array([d.outcome.reward for d in dialogues]), stream(seed, "reward"))
     return Figure(mean=found.mean, low=found.low, high=found.high)
+
+
+def result_of(run: RunFolder, stage: str) -> dict[str, Any]:
+    """What a finished stage wrote to `result.json`."""
+    found: dict[str, Any] = json.loads((run.stage(stage) / "result.json").read_text(encoding="utf-8"))
+    return found
+
+
+def cpu_seconds(run: RunFolder, stages: Iterable[str]) -> float:
+    """Processor time of finished stages together."""
+    costs = (json.loads((run.stage(stage) / "cost.json").read_text(encoding="utf-8")) for stage in stages)
+    return sum(float(cost["cpu_seconds"]) for cost in costs)

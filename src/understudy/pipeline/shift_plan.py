@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from understudy.config import SamplingConfig
-from understudy.config.base import StageConfig
-from understudy.pipeline.given import family_of, read_logs
+from understudy.pipeline.given import PairConfig, cpu_seconds, family_of, read_logs, result_of
 from understudy.results import KnownUsers, ShiftReport, SideShift
 from understudy.runs import RunFolder
 from understudy.scheduler import Stage
@@ -35,25 +31,13 @@ PEOPLE, REAL_USERS = "agent-with-people", "real-users"
 _STAGES = "understudy.pipeline.shifting"
 
 
-class ShiftConfig(StageConfig):
+class ShiftConfig(PairConfig):
     """What is measured: an agent, a user and logs."""
 
-    agent: str
-    """Folder of the agent's model, or a name that transformers can load."""
-    user: str
-    """The simulated user's model, likewise."""
-    logs: Path
-    """A file of `understudy logs import` or `logs sample`, or of a run."""
     dialogues: int
     """Most of the logs to use, drawn at random."""
     heard_words: int | None
     """See `Logged`; for logs without tasks."""
-    seed: int
-    """Of what is said, and of the tests."""
-    candidates: int
-    """Replies that a user with a residual energy writes for each one it says."""
-    sampling: SamplingConfig
-    """How both speak."""
 
 
 @dataclass(frozen=True)
@@ -113,16 +97,16 @@ def shift_plan(asked: Asked) -> list[Stage]:
 def shift_report(run: RunFolder, asked: Asked) -> ShiftReport:
     """Of a run whose stages are finished."""
     config = asked.config
-    policy, simulator = (SideShift.from_json(_result(run, name)) for name in (AGENT, USER))
-    led_to = _result(run, CONTEXTS)
+    policy, simulator = (SideShift.from_json(result_of(run, name)) for name in (AGENT, USER))
+    led_to = result_of(run, CONTEXTS)
     contexts = _curve(led_to["contexts"])
     known = None
     if asked.known:
-        people = _result(run, PEOPLE)
+        people = result_of(run, PEOPLE)
         known = KnownUsers.from_json(
             {
                 "simulated": led_to["simulated"],
-                "null": _result(run, REAL_USERS)["points"],
+                "null": result_of(run, REAL_USERS)["points"],
                 "contexts": led_to["contexts_of_people"],
                 "reward_name": asked.family.reward_name,
                 "reward_max": asked.family.reward_max,
@@ -140,19 +124,12 @@ def shift_report(run: RunFolder, asked: Asked) -> ShiftReport:
         policy=policy,
         simulator=simulator,
         contexts=contexts,
-        null=_curve(_result(run, LOGS)["null"]),
+        null=_curve(result_of(run, LOGS)["null"]),
         known=known,
         verdict=verdict(policy.points, simulator.points, contexts),
-        failed=sum(_result(run, name)["failed"] for name in TOGETHER),
-        cpu_seconds=sum(
-            json.loads((run.stage(stage.name) / "cost.json").read_text())["cpu_seconds"] for stage in shift_plan(asked)
-        ),
+        failed=sum(result_of(run, name)["failed"] for name in TOGETHER),
+        cpu_seconds=cpu_seconds(run, (stage.name for stage in shift_plan(asked))),
     )
-
-
-def _result(run: RunFolder, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run.stage(name) / "result.json").read_text(encoding="utf-8"))
-    return found
 
 
 def _curve(points: list[dict[str, Any]]) -> list[TwoSample]:

@@ -39,7 +39,7 @@ def facts_of(forecast: ForecastReport) -> list[tuple[str, str]]:
         (number(forecast.logged.mean, top), "earned by the agent of the logs"),
         (f"{forecast.dialogues:,}", "logged dialogues"),
         (f"{sum(e.replies for e in forecast.foretold.effects):,}", "replies taken up"),
-        (f"{forecast.seconds:.0f} s", "to foretell"),
+        (f"{forecast.cpu_seconds:.0f} s", "of processor time to foretell"),
     ]
     if forecast.real is not None:
         facts.insert(0, (number(forecast.real.mean, top), "with real users, in truth"))
