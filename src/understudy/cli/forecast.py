@@ -39,13 +39,13 @@ def forecast(
 
     from understudy.cli.tables import forecast_table
     from understudy.config import load_config
-    from understudy.pipeline.forecast_plan import ForecastAsked, ForecastConfig, forecast_plan, forecast_report
+    from understudy.pipeline.forecast_plan import ForecastConfig, forecast_of, forecast_plan, forecast_report
     from understudy.report import build_forecast_page
     from understudy.runs import RunFolder, write_json
     from understudy.scheduler import run_stages
 
     loaded = load_config(config, overrides or [], preset="align")
-    asked = ForecastAsked.of(
+    asked = forecast_of(
         ForecastConfig(
             agent=agent,
             user=user,

@@ -36,13 +36,13 @@ def shift(
 
     from understudy.cli.tables import shift_table
     from understudy.config import load_config
-    from understudy.pipeline.shift_plan import Asked, ShiftConfig, shift_plan, shift_report
+    from understudy.pipeline.shift_plan import ShiftConfig, shift_of, shift_plan, shift_report
     from understudy.report import build_shift_page
     from understudy.runs import RunFolder, write_json
     from understudy.scheduler import run_stages
 
     loaded = load_config(config, overrides or [], preset="align")
-    asked = Asked.of(
+    asked = shift_of(
         ShiftConfig(
             agent=agent,
             user=user,

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 from understudy.errors import LogError
-from understudy.pipeline.given import PairConfig, cpu_seconds, family_of, read_logs, result_of, reward_of
+from understudy.pipeline.given import Asked, PairConfig, cpu_seconds, family_of, read_logs, result_of, reward_of
 from understudy.results import Figure, ForecastReport, Foretold
 from understudy.runs import RunFolder
 from understudy.scheduler import Stage
-from understudy.tasks import KNOWN_USERS, load_family
-from understudy.tasks.base import TaskFamily
+from understudy.tasks import load_family
 from understudy.tasks.logged import Logged
-from understudy.types import Dialogue
 
 MIN_DIALOGUES = 100
 _WIDE = 0.6
@@ -40,44 +37,30 @@ class ForecastConfig(PairConfig):
     """Logged replies to take up."""
 
 
-@dataclass(frozen=True)
-class ForecastAsked:
-    """A config with the dialogues that it names, and their tasks."""
+@cache  # several stages in one worker ask for the same
+def forecast_of(config: ForecastConfig) -> Asked[ForecastConfig]:
+    """Read the logs.
 
-    config: ForecastConfig
-    logged: list[Dialogue]
-    family: TaskFamily
-
-    @classmethod
-    @cache  # several stages in one worker ask for the same
-    def of(cls, config: ForecastConfig) -> ForecastAsked:
-        """Read the logs.
-
-        Raises:
-            LogError: if they cannot be read, are fewer than `MIN_DIALOGUES`, or have no tasks with a reward.
-            ConfigError: if the family cannot be loaded.
-        """
-        logged = read_logs(config.logs, at_least=MIN_DIALOGUES, at_most=None, seed=config.seed)
-        family = load_family(config.task) if config.task is not None else family_of(logged, None, config.logs)
-        of_other = {d.task.family for d in logged} - {family.name}
-        if isinstance(family, Logged) or of_other:
-            raise LogError(
-                "holds no tasks, so that there is no reward to foretell"
-                if isinstance(family, Logged)
-                else f"holds dialogues of {', '.join(map(repr, sorted(of_other)))}, not of {family.name!r}",
-                where=str(config.logs),
-                fix="give logs as `understudy logs sample` writes them, with `task` and `outcome`; and --task for a "
-                "family of your own (examples/own_task.py)",
-            )
-        return cls(config, logged, family)
-
-    @property
-    def known(self) -> bool:
-        """Whether the real users are a programme, so that the truth can be measured as well."""
-        return self.family.name in KNOWN_USERS
+    Raises:
+        LogError: if they cannot be read, are fewer than `MIN_DIALOGUES`, or have no tasks with a reward.
+        ConfigError: if the family cannot be loaded.
+    """
+    logged = read_logs(config.logs, at_least=MIN_DIALOGUES, at_most=None, seed=config.seed)
+    family = load_family(config.task) if config.task is not None else family_of(logged, None, config.logs)
+    of_other = {d.task.family for d in logged} - {family.name}
+    if isinstance(family, Logged) or of_other:
+        raise LogError(
+            "holds no tasks, so that there is no reward to foretell"
+            if isinstance(family, Logged)
+            else f"holds dialogues of {', '.join(map(repr, sorted(of_other)))}, not of {family.name!r}",
+            where=str(config.logs),
+            fix="give logs as `understudy logs sample` writes them, with `task` and `outcome`; and --task for a "
+            "family of your own (examples/own_task.py)",
+        )
+    return Asked(config, logged, family)
 
 
-def forecast_plan(asked: ForecastAsked) -> list[Stage]:
+def forecast_plan(asked: Asked[ForecastConfig]) -> list[Stage]:
     """The stages."""
     kwargs = {"config": asked.config}
     plan = [
@@ -89,7 +72,7 @@ def forecast_plan(asked: ForecastAsked) -> list[Stage]:
     return [*plan, Stage(PEOPLE, (), f"{_STAGES}:meet_people", kwargs, label="the agent with real users")]
 
 
-def forecast_report(run: RunFolder, asked: ForecastAsked) -> ForecastReport:
+def forecast_report(run: RunFolder, asked: Asked[ForecastConfig]) -> ForecastReport:
     """Of a run whose stages are finished."""
     config = asked.config
     simulated, corrected = result_of(run, SIMULATED), result_of(run, FORETOLD)

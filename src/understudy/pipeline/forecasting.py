@@ -14,8 +14,8 @@ from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker, model_speaker
 from understudy.models.states import context_states
-from understudy.pipeline.forecast_plan import SIMULATED, ForecastAsked, ForecastConfig
-from understudy.pipeline.given import reward_of
+from understudy.pipeline.forecast_plan import SIMULATED, ForecastConfig, forecast_of
+from understudy.pipeline.given import Asked, reward_of
 from understudy.results import Foretold
 from understudy.runs import stream, stream_seed, write_json
 from understudy.scheduler import StageContext
@@ -41,7 +41,7 @@ def simulate(context: StageContext, config: ForecastConfig) -> None:
     Raises:
         ModelError: if no dialogue could be finished.
     """
-    asked = ForecastAsked.of(config)
+    asked = forecast_of(config)
     user = user_speaker(load_chat_model(config.user), config.user, config.sampling, candidates=config.candidates)
     met = _met(asked, user, "the user", context)
     if not met.traces:
@@ -58,14 +58,14 @@ def simulate(context: StageContext, config: ForecastConfig) -> None:
 
 def meet_people(context: StageContext, config: ForecastConfig) -> None:
     """The agent with real users, which are a programme: the truth."""
-    asked = ForecastAsked.of(config)
+    asked = forecast_of(config)
     met = _met(asked, PopulationSpeaker(cast(KnownUserFamily, asked.family)), "real users", context)
     write_json(context.output / "result.json", {"reward": reward_of(met.dialogues, config.seed).to_json()})
 
 
 def correct(context: StageContext, config: ForecastConfig) -> None:
     """Logged dialogues taken up after a person's reply and after the user's: what that does to the simulated reward."""
-    asked = ForecastAsked.of(config)
+    asked = forecast_of(config)
     reader = load_chat_model(config.user)
     found = corrected(
         asked.family,
@@ -143,7 +143,7 @@ def hold(
     )
 
 
-def _met(asked: ForecastAsked, user: Speaker, who: str, context: StageContext) -> Conversations:
+def _met(asked: Asked[ForecastConfig], user: Speaker, who: str, context: StageContext) -> Conversations:
     config = asked.config
     return hold(
         asked.family,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from understudy.tasks.logged import Logged
 from understudy.tasks.negotiate import Negotiate, scenario_of
 from understudy.types import Dialogue
 
+C = TypeVar("C", bound="PairConfig")
+
 
 class PairConfig(StageConfig):
     """An agent, a user and logs."""
@@ -40,6 +43,20 @@ class PairConfig(StageConfig):
     """Replies that a user with a residual energy writes for each one it says."""
     sampling: SamplingConfig
     """How both speak."""
+
+
+@dataclass(frozen=True)
+class Asked(Generic[C]):
+    """A config with the dialogues that it names, and what they are about."""
+
+    config: C
+    logged: list[Dialogue]
+    family: TaskFamily
+
+    @property
+    def known(self) -> bool:
+        """Whether the real users are a programme, so that the truth can be measured as well."""
+        return self.family.name in KNOWN_USERS
 
 
 def read_logs(path: Path, *, at_least: int, at_most: int | None, seed: int) -> list[Dialogue]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from understudy.pipeline.given import PairConfig, cpu_seconds, family_of, read_logs, result_of
+from understudy.pipeline.given import Asked, PairConfig, cpu_seconds, family_of, read_logs, result_of
 from understudy.results import KnownUsers, ShiftReport, SideShift
 from understudy.runs import RunFolder
 from understudy.scheduler import Stage
 from understudy.shift.two_sample import TwoSample
 from understudy.shift.verdict import verdict
-from understudy.tasks import KNOWN_USERS
-from understudy.tasks.base import TaskFamily
 from understudy.tasks.logged import Logged
 from understudy.types import Dialogue
 
@@ -40,35 +38,21 @@ class ShiftConfig(PairConfig):
     """See `Logged`; for logs without tasks."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A config with the dialogues that it names."""
+@cache  # several stages in one worker ask for the same
+def shift_of(config: ShiftConfig) -> Asked[ShiftConfig]:
+    """Read the logs.
 
-    config: ShiftConfig
-    logged: list[Dialogue]
-    family: TaskFamily
-
-    @classmethod
-    @cache  # several stages in one worker ask for the same
-    def of(cls, config: ShiftConfig) -> Asked:
-        """Read the logs.
-
-        Raises:
-            LogError: if they cannot be read, or fewer than `MIN_PAIRS` dialogues hold a message of each side.
-        """
-        logged = read_logs(config.logs, at_least=MIN_PAIRS, at_most=config.dialogues, seed=config.seed)
-        family = family_of(logged, config.heard_words, config.logs)
-        if isinstance(family, Logged):
-            logged = [_as_heard(dialogue, family) for dialogue in logged]
-        return cls(config, logged, family)
-
-    @property
-    def known(self) -> bool:
-        """Whether the real users are a programme, so that the truth can be measured as well."""
-        return self.family.name in KNOWN_USERS
+    Raises:
+        LogError: if they cannot be read, or fewer than `MIN_PAIRS` dialogues hold a message of each side.
+    """
+    logged = read_logs(config.logs, at_least=MIN_PAIRS, at_most=config.dialogues, seed=config.seed)
+    family = family_of(logged, config.heard_words, config.logs)
+    if isinstance(family, Logged):
+        logged = [_as_heard(dialogue, family) for dialogue in logged]
+    return Asked(config, logged, family)
 
 
-def shift_plan(asked: Asked) -> list[Stage]:
+def shift_plan(asked: Asked[ShiftConfig]) -> list[Stage]:
     """The stages, those that take longest first."""
     config = asked.config
 
@@ -94,7 +78,7 @@ def shift_plan(asked: Asked) -> list[Stage]:
     ]
 
 
-def shift_report(run: RunFolder, asked: Asked) -> ShiftReport:
+def shift_report(run: RunFolder, asked: Asked[ShiftConfig]) -> ShiftReport:
     """Of a run whose stages are finished."""
     config = asked.config
     policy, simulator = (SideShift.from_json(result_of(run, name)) for name in (AGENT, USER))

@@ -17,8 +17,8 @@ from understudy.models.load import load_chat_model
 from understudy.models.speaker import model_speaker
 from understudy.models.states import message_states
 from understudy.one_step import OneStep, one_step
-from understudy.pipeline.given import reward_of
-from understudy.pipeline.shift_plan import MIN_PAIRS, PEOPLE, TOGETHER, Asked, ShiftConfig
+from understudy.pipeline.given import Asked, reward_of
+from understudy.pipeline.shift_plan import MIN_PAIRS, PEOPLE, TOGETHER, ShiftConfig, shift_of
 from understudy.realism.perplexity import reply_log_probs
 from understudy.results import SideShift, StepExample
 from understudy.runs import stream_seed, write_json
@@ -44,7 +44,7 @@ def the_agent(context: StageContext, config: ShiftConfig) -> None:
     """The agent in place of the one in the logs: a `SideShift`."""
     model = load_chat_model(config.agent)
     speaker = model_speaker(model, "agent", config.sampling)
-    found = _side("agent", speaker, model, Asked.of(config), config.seed, context)
+    found = _side("agent", speaker, model, shift_of(config), config.seed, context)
     write_json(context.output / "result.json", found.to_json())
 
 
@@ -52,13 +52,13 @@ def the_user(context: StageContext, config: ShiftConfig) -> None:
     """The user in people's place: a `SideShift`."""
     model = load_chat_model(config.user)
     speaker = user_speaker(model, config.user, config.sampling, candidates=config.candidates)
-    found = _side("user", speaker, model, Asked.of(config), config.seed, context)
+    found = _side("user", speaker, model, shift_of(config), config.seed, context)
     write_json(context.output / "result.json", found.to_json())
 
 
 def the_real_users(context: StageContext, config: ShiftConfig) -> None:
     """Real users in their own place: what no shift looks like. The user's model reads for the test on states."""
-    asked = Asked.of(config)
+    asked = shift_of(config)
     speaker = PopulationSpeaker(cast(KnownUserFamily, asked.family))
     seed = stream_seed(config.seed, "null")
     found = _side("user", speaker, load_chat_model(config.user), asked, seed, context)
@@ -67,7 +67,7 @@ def the_real_users(context: StageContext, config: ShiftConfig) -> None:
 
 def the_two_together(context: StageContext, config: ShiftConfig, part: int) -> None:
     """Every so many of the logs' tasks, from `part` on: the agent with the user."""
-    asked = Asked.of(config)
+    asked = shift_of(config)
     user = user_speaker(load_chat_model(config.user), config.user, config.sampling, candidates=config.candidates)
     held = _hold(asked, user, slice(part, None, len(TOGETHER)), context)
     _write(asked, held.dialogues, context)
@@ -76,13 +76,13 @@ def the_two_together(context: StageContext, config: ShiftConfig, part: int) -> N
 
 def the_logs(context: StageContext, config: ShiftConfig) -> None:
     """The logs against themselves, in two halves."""
-    curve = null_curve(Asked.of(config).logged, seed=config.seed, min_alive=MIN_PAIRS // 2)
+    curve = null_curve(shift_of(config).logged, seed=config.seed, min_alive=MIN_PAIRS // 2)
     write_json(context.output / "result.json", {"null": [asdict(point) for point in curve]})
 
 
 def the_agent_with_people(context: StageContext, config: ShiftConfig) -> None:
     """The agent with real users, which are a programme; how likely their replies are to the user, where it can tell."""
-    asked = Asked.of(config)
+    asked = shift_of(config)
     family = cast(KnownUserFamily, asked.family)
     held = _hold(asked, PopulationSpeaker(family), slice(None), context).dialogues
     _write(asked, held, context)
@@ -102,7 +102,7 @@ def the_agent_with_people(context: StageContext, config: ShiftConfig) -> None:
 
 def the_contexts(context: StageContext, config: ShiftConfig) -> None:
     """What agent and user lead to, against the logs; and against what people would have led to, where that is known."""
-    asked = Asked.of(config)
+    asked = shift_of(config)
     met = [d for name in TOGETHER for d in read_dialogues(context.input(name) / _DIALOGUES)]
 
     def against(others: Sequence[Dialogue]) -> list[dict[str, Any]]:
@@ -116,13 +116,13 @@ def the_contexts(context: StageContext, config: ShiftConfig) -> None:
     write_json(context.output / "result.json", result)
 
 
-def _write(asked: Asked, dialogues: Sequence[Dialogue], context: StageContext) -> None:
+def _write(asked: Asked[ShiftConfig], dialogues: Sequence[Dialogue], context: StageContext) -> None:
     if not asked.known:  # a file holds no NaN, and nobody asks for a reward that is not known
         dialogues = [replace(d, outcome=replace(d.outcome, reward=0.0)) for d in dialogues]
     write_dialogues(context.output / _DIALOGUES, dialogues)
 
 
-def _hold(asked: Asked, user: Speaker, part: slice, context: StageContext) -> Conversations:
+def _hold(asked: Asked[ShiftConfig], user: Speaker, part: slice, context: StageContext) -> Conversations:
     """The agent on the logs' own tasks, so that nothing but its words and the user's can differ."""
     config = asked.config
     meetings = [
@@ -155,7 +155,9 @@ def _likelihoods(family: KnownUserFamily, dialogues: Sequence[Dialogue], user: C
     }
 
 
-def _side(side: Role, speaker: Speaker, model: ChatModel, asked: Asked, seed: int, context: StageContext) -> SideShift:
+def _side(
+    side: Role, speaker: Speaker, model: ChatModel, asked: Asked[ShiftConfig], seed: int, context: StageContext
+) -> SideShift:
     """One step off the logs in every logged context of this side; `model` reads for the test on states."""
     logged, family = asked.logged, asked.family
     steps = one_step(
