@@ -53,16 +53,14 @@ class FixedLengths:
         views = {name: Views(side, count, generator) for name, side in self.sides.items()}
         for sampler in self.samplers.values():
             sampler.held[:] = 0
-        said: list[list[int]] = [[] for _ in range(count)]
         for _ in range(self.turns[step]):
             for name, speaker in (("user", self.samplers["user"]), ("agent", self.samplers["agent"])):
                 began, view = synchronised(), views[name]
-                view.hear(said, generator)
+                view.hear(generator)
                 uniforms = generator.random((count, 1, self.sides[name].written))
                 unread = [ids[held:] for ids, held in zip(view.ids, speaker.held, strict=False)]
                 written = speaker.sample(range(count), unread, uniforms, stops=[], temperature=1.0)
-                said = [only.ids for (only,) in written]
-                view.say(said, [only.logprobs for (only,) in written])
+                view.say([only.ids for (only,) in written], [only.logprobs for (only,) in written])
                 seconds[name] += synchronised() - began
         self.seconds.append(seconds)
         records = views["agent"].records()
@@ -79,7 +77,7 @@ class Views:
         self.spans: list[list[tuple[int, int]]] = [[] for _ in range(count)]
         self.logprobs: list[list[float]] = [[] for _ in range(count)]
 
-    def hear(self, said: list[list[int]], generator: np.random.Generator) -> None:
+    def hear(self, generator: np.random.Generator) -> None:
         """Read as many tokens as the side hears; the other side's own ids may not be in this vocabulary."""
         for ids in self.ids:
             ids.extend(random_ids(self.side, self.side.heard, generator))

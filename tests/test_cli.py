@@ -506,6 +506,22 @@ def test_shift_measures_an_agent_and_a_user_against_logs(tmp_path: Path) -> None
     other = understudy("shift", *same, "--resume", cwd=tmp_path)
     assert other.returncode == 2
     assert "sampling.max_message_tokens" in other.stderr
+    (tmp_path / "user" / "residual.json").write_text("{}")
+    changed = understudy("shift", *same, "--set", "sampling.max_message_tokens=8", "--resume", cwd=tmp_path)
+    assert changed.returncode == 2
+    assert "other input files" in changed.stderr
+    assert "residual.json" in changed.stderr
+    (tmp_path / "user" / "residual.json").unlink()
+    # A mistyped model leaves no folder behind that the right one would be refused for.
+    typo = understudy("shift", *same[:1], "agnet", *same[2:-4], "--out", "typo", cwd=tmp_path)
+    assert typo.returncode == 2
+    assert "agnet" in typo.stderr
+    assert not (tmp_path / "typo").exists()
+    # Nobody gets to the end of a dialogue: that is told, not an interval of nothing.
+    full = understudy("shift", *same[:-4], "--out", "full", "--set", "sampling.max_message_tokens=600", cwd=tmp_path)
+    assert full.returncode == 2
+    assert "dialogues of" in full.stderr
+    assert "could be finished" in full.stderr
     # Logs of one's own, without tasks, have no rules and no truth.
     plain = [json.dumps({"messages": [{k: m[k] for k in ("role", "content")} for m in json.loads(line)["messages"]
              if m["content"]]}) for line in logs.read_text().splitlines()]  # fmt: skip

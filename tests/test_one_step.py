@@ -40,11 +40,18 @@ def steps(speaker: ModelSpeaker | Afresh, side: Role, logs: list[Dialogue], cont
     return one_step(speaker, side, logs, contexts=contexts, width=8, seed=3)
 
 
-@pytest.mark.parametrize("side", ["agent", "user"])
+@pytest.mark.parametrize(("side", "restated"), [("agent", False), ("user", False), ("user", True)])
 @pytest.mark.parametrize("contexts", [10**6, 25])
 def test_a_dialogue_is_read_once_and_nothing_of_the_own_words_is_kept(
-    side: Role, contexts: int, tiny_model: ChatModel, colour_logs: list[Dialogue], monkeypatch: pytest.MonkeyPatch
+    side: Role,
+    restated: bool,
+    contexts: int,
+    tiny_model: ChatModel,
+    colour_logs: list[Dialogue],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(tiny_model.model.config, "restate_prompt", restated)
+    monkeypatch.setattr(tiny_model.model.config, "max_position_embeddings", 400)  # rotary: any length will do
     monkeypatch.setattr("understudy.models.sampler.sampling_dtype", lambda: torch.float32)
     fed: list[int] = []
     sample = Sampler.sample

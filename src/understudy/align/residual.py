@@ -70,7 +70,7 @@ def fit_residual(
 
     Args:
         dialogues: with real people; those that the model was fine-tuned on will do.
-        width: contexts answered at once.
+        width: dialogues under way at once.
         on_contexts: called with the number of contexts answered and their total.
 
     Raises:

@@ -58,7 +58,7 @@ def forecast(
             sampling=loaded.sampling,
         )
     )
-    run = RunFolder.create(out, asked.config, resume=resume, inputs=[logs])
+    run = RunFolder.create(out, asked.config, resume=resume, inputs=asked.config.inputs())
     run_stages(run, forecast_plan(asked), jobs)
     found = forecast_report(run, asked)
     write_json(out / "forecast.json", found.to_json())

@@ -49,7 +49,11 @@ def to_record(dialogue: Dialogue) -> dict[str, Any]:
             "goal": dict(task.goal),
             "opener": task.opener,
         },
-        "outcome": {"reward": outcome.reward, "ending": outcome.ending, "details": dict(outcome.details)}
+        "outcome": {
+            "reward": float(outcome.reward),
+            "ending": outcome.ending,
+            "details": {name: float(value) for name, value in outcome.details.items()},
+        }
         | ({"turn_rewards": list(outcome.turn_rewards)} if outcome.turn_rewards else {}),
     }
 

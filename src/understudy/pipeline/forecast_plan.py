@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 from understudy.errors import LogError
 from understudy.pipeline.given import Asked, PairConfig, cpu_seconds, family_of, read_logs, result_of, reward_of
@@ -37,7 +37,7 @@ class ForecastConfig(PairConfig):
     """Logged replies to take up."""
 
 
-@cache  # several stages in one worker ask for the same
+@lru_cache(maxsize=1)  # several stages in one worker ask for the same
 def forecast_of(config: ForecastConfig) -> Asked[ForecastConfig]:
     """Read the logs.
 

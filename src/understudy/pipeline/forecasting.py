@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 from understudy.converse import Appointment, Conversations, converse
-from understudy.errors import ModelError
 from understudy.evaluate.forecast import foretell
 from understudy.evaluate.reactions import reached_by_turn, take_up
 from understudy.logs.read import read_dialogues, write_dialogues
@@ -15,7 +14,7 @@ from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker, model_speaker
 from understudy.models.states import context_states
 from understudy.pipeline.forecast_plan import SIMULATED, ForecastConfig, forecast_of
-from understudy.pipeline.given import Asked, reward_of
+from understudy.pipeline.given import Asked, finished, reward_of
 from understudy.results import Foretold
 from understudy.runs import stream, stream_seed, write_json
 from understudy.scheduler import StageContext
@@ -39,20 +38,15 @@ def simulate(context: StageContext, config: ForecastConfig) -> None:
     """The agent with the user: `dialogues.jsonl` and their reward.
 
     Raises:
-        ModelError: if no dialogue could be finished.
+        ModelError: if fewer than two dialogues could be finished.
     """
     asked = forecast_of(config)
     user = user_speaker(load_chat_model(config.user), config.user, config.sampling, candidates=config.candidates)
     met = _met(asked, user, "the user", context)
-    if not met.traces:
-        reason = met.failures[0].reason
-        raise ModelError(
-            f"none of {len(met.failures)} dialogues of agent and user could be finished: {reason}",
-            fix="for a context that is too short lower sampling.max_message_tokens",
-        )
-    write_dialogues(context.output / _DIALOGUES, met.dialogues)
-    reward = reward_of(met.dialogues, config.seed).to_json()
-    result = {"reward": reward, "dialogues": len(met.dialogues), "failed": len(met.failures)}
+    dialogues = finished(met, "agent and user")
+    write_dialogues(context.output / _DIALOGUES, dialogues)
+    reward = reward_of(dialogues, config.seed).to_json()
+    result = {"reward": reward, "dialogues": len(dialogues), "failed": len(met.failures)}
     write_json(context.output / "result.json", result)
 
 
@@ -60,7 +54,8 @@ def meet_people(context: StageContext, config: ForecastConfig) -> None:
     """The agent with real users, which are a programme: the truth."""
     asked = forecast_of(config)
     met = _met(asked, PopulationSpeaker(cast(KnownUserFamily, asked.family)), "real users", context)
-    write_json(context.output / "result.json", {"reward": reward_of(met.dialogues, config.seed).to_json()})
+    reward = reward_of(finished(met, "the agent and real users"), config.seed)
+    write_json(context.output / "result.json", {"reward": reward.to_json()})
 
 
 def correct(context: StageContext, config: ForecastConfig) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from understudy.config import SamplingConfig
 from understudy.config.base import StageConfig
-from understudy.errors import LogError
+from understudy.converse import Conversations
+from understudy.errors import LogError, ModelError
 from understudy.logs.conversation import read_conversations
 from understudy.logs.dialogues import as_dialogue
 from understudy.logs.read import read_dialogues
@@ -23,7 +24,7 @@ from understudy.tasks import KNOWN_USERS, load_family
 from understudy.tasks.base import TaskFamily
 from understudy.tasks.logged import Logged
 from understudy.tasks.negotiate import Negotiate, scenario_of
-from understudy.types import Dialogue
+from understudy.types import Dialogue, Role
 
 C = TypeVar("C", bound="PairConfig")
 
@@ -43,6 +44,24 @@ class PairConfig(StageConfig):
     """Replies that a user with a residual energy writes for each one it says."""
     sampling: SamplingConfig
     """How both speak."""
+
+    def inputs(self) -> list[Path]:
+        """What the results depend on and is at hand: the logs, and models that are folders.
+
+        Raises:
+            ModelError: if a model is neither a folder nor one that can be reached by its name.
+        """
+        return [self.logs, *(p for p in (_model(self.agent, "agent"), _model(self.user, "user")) if p is not None)]
+
+
+def _model(name_or_folder: str, side: Role) -> Path | None:
+    folder = Path(name_or_folder)
+    if folder.is_dir():
+        return folder
+    from understudy.models.load import load_chat_format
+
+    load_chat_format(folder, side)  # a name: what cannot be reached is told before a folder is made
+    return None
 
 
 @dataclass(frozen=True)
@@ -115,6 +134,24 @@ def reward_of(dialogues: Sequence[Dialogue], seed: int) -> Figure:
     """Mean reward with its 95% bootstrap interval over dialogues."""
     found = bootstrap_interval(np.array([d.outcome.reward for d in dialogues]), stream(seed, "reward"))
     return Figure(mean=found.mean, low=found.low, high=found.high)
+
+
+def finished(held: Conversations, who: str) -> list[Dialogue]:
+    """The dialogues that were finished, enough for an interval.
+
+    Args:
+        who: the two who held them.
+
+    Raises:
+        ModelError: if fewer than two were.
+    """
+    if len(held.dialogues) < 2 and held.failures:
+        raise ModelError(
+            f"{len(held.dialogues) or 'none'} of {len(held.dialogues) + len(held.failures)} dialogues of {who} could be "
+            f"finished: {held.failures[0].reason}",
+            fix="for a context that is too short lower sampling.max_message_tokens",
+        )
+    return held.dialogues
 
 
 def result_of(run: RunFolder, stage: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -38,7 +38,7 @@ class ShiftConfig(PairConfig):
     """See `Logged`; for logs without tasks."""
 
 
-@cache  # several stages in one worker ask for the same
+@lru_cache(maxsize=1)  # several stages in one worker ask for the same
 def shift_of(config: ShiftConfig) -> Asked[ShiftConfig]:
     """Read the logs.
 

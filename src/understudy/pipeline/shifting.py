@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -17,7 +18,7 @@ from understudy.models.load import load_chat_model
 from understudy.models.speaker import model_speaker
 from understudy.models.states import message_states
 from understudy.one_step import OneStep, one_step
-from understudy.pipeline.given import Asked, reward_of
+from understudy.pipeline.given import Asked, finished, reward_of
 from understudy.pipeline.shift_plan import MIN_PAIRS, PEOPLE, TOGETHER, ShiftConfig, shift_of
 from understudy.realism.perplexity import reply_log_probs
 from understudy.results import SideShift, StepExample
@@ -31,8 +32,9 @@ from understudy.shift.two_sample import null_curve, shift_curve
 from understudy.speaker import Speaker
 from understudy.tasks.base import KnownUserFamily, ReadsActs
 from understudy.types import Dialogue, Message, Role
-from understudy.users.aligned import AlignedSpeaker, user_speaker
+from understudy.users.aligned import user_speaker
 from understudy.users.population import PopulationSpeaker
+from understudy.users.residual import ResidualEnergy
 
 _DIALOGUES = "dialogues.jsonl"
 _EXAMPLES = 3
@@ -70,7 +72,7 @@ def the_two_together(context: StageContext, config: ShiftConfig, part: int) -> N
     asked = shift_of(config)
     user = user_speaker(load_chat_model(config.user), config.user, config.sampling, candidates=config.candidates)
     held = _hold(asked, user, slice(part, None, len(TOGETHER)), context)
-    _write(asked, held.dialogues, context)
+    _write(asked, finished(held, "agent and user"), context)
     write_json(context.output / "result.json", {"failed": len(held.failures)})
 
 
@@ -84,7 +86,7 @@ def the_agent_with_people(context: StageContext, config: ShiftConfig) -> None:
     """The agent with real users, which are a programme; how likely their replies are to the user, where it can tell."""
     asked = shift_of(config)
     family = cast(KnownUserFamily, asked.family)
-    held = _hold(asked, PopulationSpeaker(family), slice(None), context).dialogues
+    held = finished(_hold(asked, PopulationSpeaker(family), slice(None), context), "the agent and real users")
     _write(asked, held, context)
     result: dict[str, Any] = {
         "real": reward_of(held, config.seed).to_json(),
@@ -92,11 +94,9 @@ def the_agent_with_people(context: StageContext, config: ShiftConfig) -> None:
         "context_shift": [],
         "bound": None,
     }
-    model = load_chat_model(config.user)
-    speaker = user_speaker(model, config.user, config.sampling, candidates=config.candidates)
-    # One that weighs candidates has no likelihood; of others it is known at the temperature of 1 alone.
-    if not isinstance(speaker, AlignedSpeaker) and speaker.temperature == 1:
-        result |= _likelihoods(family, held[:_LIKELIHOODS], model)
+    # A user that weighs candidates has no likelihood; of others it is known at the temperature of 1 alone.
+    if ResidualEnergy.load(Path(config.user)) is None and config.sampling.temperature == 1:
+        result |= _likelihoods(family, held[:_LIKELIHOODS], load_chat_model(config.user))
     write_json(context.output / "result.json", result)
 
 

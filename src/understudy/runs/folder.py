@@ -71,7 +71,7 @@ class RunFolder:
             "format": FORMAT,
             "created": _now(),
             "config": values,
-            "seeds": values.get("seeds"),
+            "seeds": values.get("seeds", [values["seed"]] if "seed" in values else None),
             "versions": versions(),
             "git_revision": git_revision(),
             "platform": platform_name(),
