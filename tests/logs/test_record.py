@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from understudy.errors import LogError, RunError
@@ -42,6 +43,16 @@ def test_the_record_is_the_openai_form() -> None:
         },
         "outcome": {"reward": 0.25, "ending": "left", "details": {"questions": 1, "share": 0.5}},
     }
+
+
+def test_whatever_counts_as_a_number_in_an_outcome_can_be_read_again(tmp_path: Path) -> None:
+    """A family of one's own may count in booleans or in numpy's numbers."""
+    rewards = (np.float32(0.25), np.float32(0.5))
+    said = (*DIALOGUE.messages[:2], Message("user", "red"), Message("agent", "take red"))
+    outcome = Outcome(np.float32(0.75), "left", {"solved": True, "turns": np.int64(2)}, turn_rewards=rewards)
+    write_dialogues(tmp_path / "logs.jsonl", [replace(DIALOGUE, messages=said, outcome=outcome)])
+    (found,) = read_dialogues(tmp_path / "logs.jsonl")
+    assert found.outcome == Outcome(0.75, "left", {"solved": 1.0, "turns": 2.0}, turn_rewards=(0.25, 0.5))
 
 
 def test_files_round_trip(tmp_path: Path) -> None:

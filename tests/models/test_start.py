@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker
 from understudy.models.start import start_model
-from understudy.models.tiny import END_OF_DIALOGUE
+from understudy.models.tiny import END_OF_DIALOGUE, new_model
 from understudy.pipeline.plan import check_comparison
 from understudy.speaker import Request
 from understudy.types import Dialogue, Message
@@ -150,3 +151,14 @@ def test_rates_of_models_from_scratch_are_refused_for_pretrained_ones() -> None:
     )
     check_comparison(config)
     assert config.model.base == "a/b"
+
+
+@pytest.mark.parametrize("hidden", [128, 768])
+def test_a_new_model_begins_close_to_guessing_however_wide_it_is(hidden: int) -> None:
+    """Its first loss is the log of the vocabulary, give or take three quarters of a nat; wide ones began 1.6 above."""
+    shape = ModelConfig(hidden=hidden, layers=1, heads=4, kv_heads=2, intermediate=64, vocabulary=4096)
+    model = new_model(shape, seed=0)
+    ids = torch.randint(0, 4096, (4, 64), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        loss = float(model(input_ids=ids, labels=ids).loss)
+    assert abs(loss - math.log(4096)) < 0.75

@@ -54,7 +54,7 @@ def to_record(dialogue: Dialogue) -> dict[str, Any]:
             "ending": outcome.ending,
             "details": {name: float(value) for name, value in outcome.details.items()},
         }
-        | ({"turn_rewards": list(outcome.turn_rewards)} if outcome.turn_rewards else {}),
+        | ({"turn_rewards": [float(reward) for reward in outcome.turn_rewards]} if outcome.turn_rewards else {}),
     }
 
 

@@ -57,32 +57,22 @@ class ChatFormat:
     def _template(self) -> Template:
         return read_template(self.tokenizer)
 
-    def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
-        return ids
+    @cached_property
+    def _encode(self) -> Callable[[str], tuple[int, ...]]:
+        # The template's own pieces: a handful, asked for at every message.
+        encode = self.tokenizer.encode
+        return lru_cache(lambda text: tuple(encode(text, add_special_tokens=False)))
 
-    def _around(self, around: Around) -> tuple[list[int], list[int]]:
+    def _around(self, around: Around) -> tuple[tuple[int, ...], tuple[int, ...]]:
         return self._encode(around[0]), self._encode(around[1])
 
     @cached_property
-    def _other(self) -> tuple[list[int], list[int]]:
+    def _other(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         return self._around(self._template.user)
 
     @cached_property
-    def _own(self) -> tuple[list[int], list[int]]:
+    def _own(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         return self._around(self._template.assistant)
-
-    @cached_property
-    def _system(self) -> tuple[list[int], list[int]]:
-        return self._around(self._template.system or ("", ""))
-
-    @cached_property
-    def _system_again(self) -> tuple[list[int], list[int]]:
-        return self._around(self._template.system_again or ("", ""))
-
-    @cached_property
-    def _between(self) -> list[int]:
-        return self._encode(_BETWEEN)
 
     def start(self, prompt: str, *, own_opens: bool) -> list[int]:
         """What the dialogue begins with: the prompt, where it has a place of its own.
@@ -92,11 +82,11 @@ class ChatFormat:
         """
         template = self._template
         if template.system is not None and (template.answers_system or not own_opens):
-            head, tail = self._system
+            head, tail = self._around(template.system)
             return [*head, *self.words(prompt), *tail]
         begin = self._encode(template.start)
         if not own_opens:
-            return begin
+            return [*begin]
         head, tail = self._other
         return [*begin, *head, *self.words(prompt), *tail]
 
@@ -114,9 +104,9 @@ class ChatFormat:
         if not first and not self.restate_prompt:
             return [], []
         if not first and template.system_again is not None:
-            head, tail = self._system_again
+            head, tail = self._around(template.system_again)
             return [*head, *self.words(prompt), *tail], []
-        return [], [*self.words(prompt), *self._between] if prompt else []
+        return [], [*self.words(prompt), *self._encode(_BETWEEN)] if prompt else []
 
     def before_own(self, messages: Sequence[Message]) -> list[int]:
         """What stands before the model's own words: the generation prompt, then what is shown beside the last message.
@@ -146,7 +136,7 @@ class ChatFormat:
     @property
     def after_own(self) -> list[int]:
         """What the template writes after the end-of-turn token of the model's own message."""
-        return self._own[1][1:]
+        return [*self._own[1][1:]]
 
     def words(self, text: str) -> list[int]:
         """The tokens of a message's words; text that looks like a special token stays text."""
