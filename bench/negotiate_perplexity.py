@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from understudy.align.sft import Epoch, fit, texts_of, validation_split
+from understudy.align.sft import fit, texts_of, validation_split
+from understudy.align.sft_state import Epoch
 from understudy.config import ModelConfig, SFTConfig
 from understudy.logs.deal_or_no_deal import Negotiation, read_negotiations
 from understudy.models.chat import ChatFormat

@@ -3,14 +3,19 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from understudy.align import sft_state
 from understudy.align.copying import learn_copying
 from understudy.align.sft import fit, validation_split
+from understudy.align.sft_state import SFTState
 from understudy.config import ModelConfig, SFTConfig
 from understudy.errors import LogError
+from understudy.models import saved_state
 from understudy.models.chat_model import ChatModel
 from understudy.models.tiny import new_model
 from understudy.realism.perplexity import held_out_perplexity
@@ -53,6 +58,47 @@ def test_the_same_seed_gives_the_same_weights(tiny_model: ChatModel, colour_logs
     for model in (one, two):
         fit(model, "agent", colour_logs[:45], colour_logs[45:], SFT.model_copy(update={"steps": 5}), seed=4)
     for a, b in zip(one.model.parameters(), two.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("saves", [1, 4, 7])
+def test_a_killed_fitting_goes_on_to_the_same_weights_and_history(
+    tiny_model: ChatModel, colour_logs: list[Dialogue], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
+) -> None:
+    """Killed while it saves for the nth time: in an epoch, or at the end of one before that is measured."""
+    train, validation = colour_logs[:45], colour_logs[45:]
+    config = SFT.model_copy(update={"steps": 11, "batch_tokens": 512})
+    whole, killed, resumed = (ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer) for _ in range(3))
+    expected = fit(whole, "user", train, validation, config, seed=0)
+    monkeypatch.setattr(sft_state, "_SAVE_EVERY_SECONDS", 0.0)
+    left = iter(range(saves))
+
+    def save(path: Path, state: dict[str, Any]) -> None:
+        saved_state.save_state(path, state)
+        if next(left) == saves - 1:
+            raise Killed
+
+    monkeypatch.setattr(sft_state, "save_state", save)
+    with pytest.raises(Killed):
+        fit(killed, "user", train, validation, config, seed=0, scratch=tmp_path)
+    monkeypatch.setattr(sft_state, "save_state", lambda path, state: None)
+    steps = 0
+
+    def count(self: SFTState, nll: float, tokens: int, compared: float) -> None:
+        nonlocal steps
+        steps += 1
+        stepped(self, nll, tokens, compared)
+
+    stepped = SFTState.stepped
+    monkeypatch.setattr(SFTState, "stepped", count)
+    assert fit(resumed, "user", train, validation, config, seed=0, scratch=tmp_path) == expected
+    assert steps == expected[-1].step - saves, "it went on, and did not start anew"
+    assert len(expected) > 1
+    for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(a, b)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from pathlib import Path
 
-import numpy as np
 import torch
 
 from understudy.align.comparison import ComparisonLoss, comparison_of
+from understudy.align.sft_state import Epoch, SFTState
 from understudy.config import SFTConfig
 from understudy.errors import LogError
 from understudy.models.adapters import trainable
@@ -20,25 +20,6 @@ from understudy.models.likelihood import Example, batches_by_length, mean_nll, t
 from understudy.models.precision import default_device
 from understudy.runs import stream
 from understudy.types import Dialogue, Role
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One pass over the logs, ending with optimiser step number `step`.
-
-    Attributes:
-        train_nll, validation_nll: mean NLL in nats per token of the trained side.
-        comparison: mean `ComparisonLoss` in nats while training; None where it is not used.
-    """
-
-    epoch: int
-    step: int
-    train_nll: float
-    validation_nll: float
-    comparison: float | None = None
-
-    def record(self) -> dict[str, float | None]:
-        return asdict(self)
 
 
 def texts_of(dialogues: Sequence[Dialogue], side: Role) -> Iterator[str]:
@@ -80,12 +61,17 @@ def fit(
     config: SFTConfig,
     *,
     seed: int,
+    scratch: Path | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> list[Epoch]:
     """Fine-tune in place; the weights of the epoch with the lowest held-out NLL are kept.
 
     A user's loss has `ComparisonLoss` besides the likelihood, with weight `config.comparison_weight`. Dialogues longer than the
     model's context are left out.
+
+    Args:
+        scratch: a folder for `sft.pt`, written now and then; a fitting that was killed goes on from there and ends the same.
+            Without it a fitting starts anew.
 
     Raises:
         LogError: if either part has no dialogue that fits the model's context.
@@ -116,15 +102,13 @@ def fit(
         optimizer,
         lambda i: min(1.0, (i + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, i / max(1, total)))),
     )
-    best, best_weights = math.inf, _weights(model)
-    history: list[Epoch] = []
-    step = 0
-    for epoch in range(math.ceil(total / len(batches))):
+    so_far = SFTState(scratch, model, compare, optimizer, schedule)
+    for epoch in range(len(so_far.history), math.ceil(total / len(batches))):
+        if _stopped_falling(so_far.history, config.patience):
+            break
         model.train()
-        nll, tokens = 0.0, 0
-        compared_losses: list[float] = []
-        for index in stream(seed, "sft", str(epoch)).permutation(len(batches))[: total - step]:
-            step += 1
+        order = stream(seed, "sft", str(epoch)).permutation(len(batches))[: total - epoch * len(batches)]
+        for index in order[so_far.step - epoch * len(batches) :]:
             batch = batches[index]
             own = batch.mask.float()
             weights = own + config.other_side_weight * ((batch.ids != pad) & ~batch.mask)
@@ -134,31 +118,25 @@ def fit(
                 else:
                     logp, *states = token_logprobs_and_states(model, batch.ids, compare.block)
                     compared = compare(*states, [comparisons[i] for i in batch.indices])
-                    compared_losses.append(float(compared.detach()))
                 loss = -(logp * weights).sum() / weights.sum() + config.comparison_weight * compared
                 optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             schedule.step()
-            nll -= float((logp.detach() * own).sum())
-            tokens += int(own.sum())
+            so_far.stepped(-float((logp.detach() * own).sum()), int(own.sum()), float(compared.detach()))
         validation_nll, _ = mean_nll(model, held_out)
-        mean_compared = float(np.mean(compared_losses)) if compared_losses else None
-        history.append(Epoch(epoch, step, nll / max(1, tokens), validation_nll, mean_compared))
+        so_far.finished_epoch(epoch, validation_nll)
         if on_epoch:
-            on_epoch(history[-1])
-        if validation_nll < best:
-            best, best_weights = validation_nll, _weights(model)
-        elif epoch - min(history, key=lambda e: e.validation_nll).epoch >= config.patience:
-            break
-    model.load_state_dict(best_weights, strict=False)  # what was not trained is as it was
+            on_epoch(so_far.history[-1])
+    model.load_state_dict(so_far.best_weights, strict=False)  # what was not trained is as it was
     model.eval()
-    return history
+    return so_far.history
 
 
-def _weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: parameter.detach().clone() for name, parameter in trainable(model).items()}
+def _stopped_falling(history: Sequence[Epoch], patience: int) -> bool:
+    """Whether the held-out NLL has not been lower for `patience` epochs than it was before."""
+    return bool(history) and history[-1].epoch - min(history, key=lambda e: e.validation_nll).epoch >= patience
 
 
 def _fitting(dialogues: Sequence[Dialogue], chat: ChatFormat, limit: int) -> list[tuple[Dialogue, Example]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from understudy.align.residual import fit_residual
-from understudy.align.sft import fit, texts_of, validation_split
+from understudy.align.sft import texts_of, validation_split
 from understudy.config import ModelConfig
 from understudy.logs.read import conversations, read_dialogues
 from understudy.models.start import start_model
 from understudy.pipeline.cell import Cell
-from understudy.pipeline.fitting import sft_progress
+from understudy.pipeline.fitting import fit_in
 from understudy.runs import write_json
 from understudy.scheduler import StageContext
 
@@ -42,7 +42,7 @@ def align_user(
     train = cell.enlarged(train)
     folder = None if start is None else context.input(start) / "model"
     chat_model = start_model(texts_of(train, "user"), model, seed % 2**31, folder)
-    epochs = fit(chat_model, "user", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
+    epochs = fit_in(context, chat_model, "user", train, validation, sft, seed)
     chat_model.save(context.output / "model")
     record: dict[str, object] = {
         "epochs": [epoch.record() for epoch in epochs],

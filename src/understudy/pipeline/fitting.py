@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from understudy.align.copying import learn_copying
-from understudy.align.sft import Epoch, fit, texts_of, validation_split
+from understudy.align.sft import fit, texts_of, validation_split
+from understudy.align.sft_state import Epoch
 from understudy.config import ModelConfig, SFTConfig
 from understudy.logs.read import conversations, read_dialogues, write_dialogues
 from understudy.logs.split import split_by_person
+from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
 from understudy.models.start import start_model
 from understudy.models.tiny import new_model
@@ -16,7 +18,7 @@ from understudy.pipeline.cell import Cell, copying_stage
 from understudy.pipeline.known_logs import known_family, known_logs
 from understudy.runs import write_json
 from understudy.scheduler import StageContext
-from understudy.types import Dialogue
+from understudy.types import Dialogue, Role
 
 
 def teach_copying(context: StageContext, *, model: ModelConfig, steps: int, seed: int) -> None:
@@ -67,11 +69,7 @@ def fit_base(context: StageContext, cell: Cell) -> None:
     train = cell.enlarged(train)
     start = None if cell.config.model.base else context.input(copying_stage(cell.config.model)) / "model"
     chat_model = start_model(texts_of(train, "agent"), cell.config.model, seed % 2**31, start)
-    history = (
-        fit(chat_model, "agent", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
-        if sft.fit_agent
-        else []
-    )
+    history = fit_in(context, chat_model, "agent", train, validation, sft, seed) if sft.fit_agent else []
     chat_model.save(context.output / "model")
     write_json(
         context.output / "history.json",
@@ -91,10 +89,23 @@ def fit_further(context: StageContext, cell: Cell) -> None:
     train = cell.enlarged(train)
     chat_model = load_chat_model(context.input(cell.stage("base")) / "model")
     sft = cell.config.sft.model_copy(update={"learning_rate": cell.config.sft.learning_rate / 4})
-    history = fit(chat_model, "agent", train, validation, sft, seed=seed, on_epoch=sft_progress(context, sft))
+    history = fit_in(context, chat_model, "agent", train, validation, sft, seed)
     chat_model.save(context.output / "model")
     write_json(context.output / "history.json", {"epochs": [epoch.record() for epoch in history]})
 
 
-def sft_progress(context: StageContext, sft: SFTConfig) -> Callable[[Epoch], None]:
-    return lambda epoch: context.progress(epoch.step, sft.steps, nll=epoch.validation_nll)
+def fit_in(
+    context: StageContext,
+    chat_model: ChatModel,
+    side: Role,
+    train: Sequence[Dialogue],
+    validation: Sequence[Dialogue],
+    sft: SFTConfig,
+    seed: int,
+) -> list[Epoch]:
+    """`fit` as a stage does it: a kill loses a minute of it at most."""
+
+    def report(epoch: Epoch) -> None:
+        context.progress(epoch.step, sft.steps, nll=epoch.validation_nll)
+
+    return fit(chat_model, side, train, validation, sft, seed=seed, scratch=context.scratch, on_epoch=report)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from understudy.align.sft import Epoch, examples_of, fit, texts_of, validation_split
+from understudy.align.sft import examples_of, fit, texts_of, validation_split
+from understudy.align.sft_state import Epoch
 from understudy.align.truncate import Truncated, truncate
 from understudy.config import CompareConfig
 from understudy.errors import LogError

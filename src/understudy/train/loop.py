@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from understudy.models.chat_model import ChatModel
 from understudy.models.checkpointing import gradient_checkpointing
 from understudy.models.likelihood import Example, batches_by_length, token_logprobs
 from understudy.models.precision import default_device
+from understudy.models.saved_state import load_state, save_state
 from understudy.models.speaker import ModelSpeaker
 from understudy.runs import MetricsLog
 from understudy.train.advantages import turn_advantages
@@ -51,8 +51,7 @@ def train(
     checkpoint = scratch / "checkpoint.pt"
     budget, start = Budget(messages_per_rollout=source.messages_per_rollout), 0
     reference = [p.detach().clone() for p in trainable(model).values()] if config.kl_weight > 0 else None
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
+    if saved := load_state(checkpoint, device):
         model.load_state_dict(saved["model"], strict=False)  # what is not trained is not in it
         optimizer.load_state_dict(saved["optimizer"])
         budget, start = Budget(**saved["budget"]), saved["step"]
@@ -78,7 +77,8 @@ def train(
         if on_step:
             on_step(step, figures)
         if (step + 1) % config.checkpoint_every == 0:
-            _save(checkpoint, model, optimizer, budget, step + 1)
+            state = {"model": trainable(model), "optimizer": optimizer.state_dict(), "budget": vars(budget)}
+            save_state(checkpoint, {**state, "step": step + 1})
     return budget
 
 
@@ -163,14 +163,3 @@ def _reference_logprobs(model: torch.nn.Module, reference: list[torch.Tensor], i
         for p, new in zip(parameters, current, strict=True):
             p.copy_(new)
     return logp
-
-
-def _save(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, budget: Budget, step: int) -> None:
-    temporary = path.with_suffix(".tmp")
-    torch.save(
-        {"model": trainable(model), "optimizer": optimizer.state_dict(), "budget": vars(budget), "step": step},
-        temporary,
-    )
-    with temporary.open("rb") as written:
-        os.fsync(written.fileno())
-    os.replace(temporary, path)

@@ -1,0 +1,120 @@
+"""Where a supervised fine-tuning stands: what it goes on from after a kill."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from understudy.models.adapters import trainable
+from understudy.models.saved_state import load_state, save_state
+
+_SAVE_EVERY_SECONDS = 60.0
+"""So much work is lost at most; a tiny model is fitted before it is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass over the logs, ending with optimiser step number `step`.
+
+    Attributes:
+        train_nll, validation_nll: mean NLL in nats per token of the trained side.
+        comparison: mean `ComparisonLoss` in nats while training; None where it is not used.
+    """
+
+    epoch: int
+    step: int
+    train_nll: float
+    validation_nll: float
+    comparison: float | None = None
+
+    def record(self) -> dict[str, float | None]:
+        return asdict(self)
+
+
+class SFTState:
+    """Steps taken, epochs finished and the best weights so far; what it is made of, it sets to where it was saved.
+
+    Attributes:
+        step: optimiser steps taken.
+        history: of finished epochs.
+        best_weights: of the epoch with the lowest held-out NLL; before any, those it started with.
+    """
+
+    def __init__(
+        self,
+        scratch: Path | None,
+        model: torch.nn.Module,
+        compare: torch.nn.Module | None,
+        optimizer: torch.optim.Optimizer,
+        schedule: torch.optim.lr_scheduler.LRScheduler,
+    ) -> None:
+        """Start, or go on from `sft.pt` in `scratch` if it is there.
+
+        Args:
+            compare: trained along with the model; None where nothing is.
+        """
+        self._path = scratch / "sft.pt" if scratch else None
+        self._model, self._compare, self._optimizer, self._schedule = model, compare, optimizer, schedule
+        self.step = 0
+        self.history: list[Epoch] = []
+        self.best_weights = self._weights()
+        self._nll, self._tokens, self._compared, self._steps_in_epoch = 0.0, 0, 0.0, 0
+        self._saved_at = time.monotonic()
+        if self._path:
+            self._load(self._path)
+
+    def stepped(self, nll: float, tokens: int, compared: float) -> None:
+        """Count an optimiser step: the NLL of its tokens in sum, and the loss beside it."""
+        self.step += 1
+        self._nll += nll
+        self._tokens += tokens
+        self._compared += compared
+        self._steps_in_epoch += 1
+        if self._path and time.monotonic() - self._saved_at >= _SAVE_EVERY_SECONDS:
+            self._save(self._path)
+            self._saved_at = time.monotonic()
+
+    def finished_epoch(self, epoch: int, validation_nll: float) -> None:
+        """Add it to the history, and keep its weights if it is the best one."""
+        best = min((e.validation_nll for e in self.history), default=math.inf)
+        compared = self._compared / self._steps_in_epoch if self._compare is not None else None
+        self.history.append(Epoch(epoch, self.step, self._nll / max(1, self._tokens), validation_nll, compared))
+        self._nll, self._tokens, self._compared, self._steps_in_epoch = 0.0, 0, 0.0, 0
+        if validation_nll < best:
+            self.best_weights = self._weights()
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return {name: parameter.detach().clone() for name, parameter in trainable(self._model).items()}
+
+    def _save(self, path: Path) -> None:
+        state = {
+            "step": self.step,
+            "history": [epoch.record() for epoch in self.history],
+            "epoch": [self._nll, self._tokens, self._compared, self._steps_in_epoch],
+            "model": dict(trainable(self._model)),
+            "best": self.best_weights,
+            "compare": self._compare.state_dict() if self._compare is not None else {},
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "dropout": torch.get_rng_state(),
+        }
+        save_state(path, state)
+
+    def _load(self, path: Path) -> None:
+        state = load_state(path, next(self._model.parameters()).device)
+        if state is None:
+            return
+        self.step = state["step"]
+        self.history = [Epoch(**record) for record in state["history"]]
+        self._nll, self._tokens, self._compared, self._steps_in_epoch = state["epoch"]
+        self._model.load_state_dict(state["model"], strict=False)  # what is not trained is not in it
+        self.best_weights = state["best"]
+        if self._compare is not None:
+            self._compare.load_state_dict(state["compare"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["dropout"].cpu())
