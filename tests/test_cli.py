@@ -20,6 +20,7 @@ from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
 
 from articles import write_articles
 from chat_formats import tokenizer
+from command import understudy
 from fake_endpoint import Server, serve
 from understudy.align.sft import texts_of
 from understudy.config import ModelConfig
@@ -36,13 +37,6 @@ SMALL = [
     "judge.shift_dialogues=16", "judge.shift_min_alive=10", "judge.temperatures=[1.0]", "sampling.max_message_tokens=12",
     "model.layers=1", "user_model.layers=1", "unseen_user_model.layers=1",
 ]  # fmt: skip
-
-
-def understudy(*arguments: str, cwd: Path, path: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "understudy", *arguments],
-        cwd=cwd, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": path} if path else None,
-    )  # fmt: skip
 
 
 def small(*more: str) -> list[str]:
@@ -90,6 +84,20 @@ def test_pages_and_tables_load_no_model() -> None:
         (["logs", "describe", "absent.jsonl"], ["absent.jsonl"]),
         (["logs", "describe", "absent.jsonl", "--out", "logs.jsonl"], ["logs.jsonl", ".html"]),
         (["logs", "import", "absent", "--out", "x", "--columns", "who=a"], ["who=a", "role=author"]),
+        (["align", "absent", "--out", "x"], ["absent", "hub:owner/name"]),
+        (
+            [
+                "align",
+                __file__.replace("test_cli.py", "fixtures"),
+                "--out",
+                "x",
+                "--set",
+                "user_model.base=absent/model",
+                "--set",
+                "sft.learning_rate=1e-4",
+            ],
+            ["absent/model"],
+        ),
     ],
 )
 def test_a_mistake_is_one_message_and_exit_code_2(arguments: list[str], words: list[str], tmp_path: Path) -> None:

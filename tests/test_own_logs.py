@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from command import understudy
 from understudy.align.sft import examples_of
 from understudy.align.truncate import truncate
 from understudy.config import load_config
@@ -20,10 +22,13 @@ from understudy.logs.files import write_records
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel
 from understudy.models.likelihood import Example, token_logprobs_and_chance
-from understudy.pipeline.own_logs import align_on_logs
+from understudy.models.load import load_chat_model
+from understudy.pipeline.align_plan import AlignConfig, align_plan, finish_align
 from understudy.realism.by_turn import fit_by_turn
 from understudy.realism.perplexity import unigram_perplexity
 from understudy.report.card_page import render, rows_of, verdict
+from understudy.runs import RunFolder
+from understudy.scheduler import run_stages
 from understudy.types import Message
 
 CALL = Turn("assistant", "", {"tool_calls": [{"id": "1"}]})
@@ -119,7 +124,13 @@ def test_a_user_that_leaves_when_people_do(tmp_path: Path) -> None:
         overrides=[*small, "user_model.intermediate=64", "sft.steps=250", "sft.epochs=60", "sft.batch_tokens=1024"],
         preset="align",
     )
-    card = align_on_logs(tmp_path, tmp_path / "user", config, heard_words=None, seed=0)
+    asked = AlignConfig(
+        logs=(str(tmp_path),), format=None, columns=None, keep_duplicates=False, names=None, region="US",
+        heard_words=None, seed=0, user_model=config.user_model, sft=config.sft,
+    )  # fmt: skip
+    run = RunFolder.create(tmp_path / "user", asked, inputs=asked.inputs())
+    run_stages(run, align_plan(asked), jobs=1)
+    card = finish_align(run)
     assert [t.model_leaves.mean for t in card.turns] == pytest.approx(
         [t.people_leave.mean for t in card.turns], abs=0.1
     )
@@ -130,7 +141,83 @@ def test_a_user_that_leaves_when_people_do(tmp_path: Path) -> None:
     assert page.count("<svg") == 2
     assert verdict(card.turns) in page.replace("&#39;", "'")
     assert len(rows_of(card)) == len(card.turns) == 4
-    with pytest.raises(LogError, match="exists"):
-        align_on_logs(tmp_path, tmp_path / "user", config, heard_words=None, seed=0)
-    with pytest.raises(LogError, match=r"align\.jsonl: does not exist"):
-        align_on_logs(tmp_path / "user", tmp_path / "other", config, heard_words=None, seed=0)
+    (tmp_path / "heldout.jsonl").unlink()
+    with pytest.raises(LogError, match=r"no heldout\.jsonl"):
+        asked.inputs()
+
+
+TINY = ("hidden=16", "layers=1", "heads=4", "kv_heads=4", "intermediate=16", "vocabulary=300")
+SETTINGS = [
+    part for key in (*(f"user_model.{size}" for size in TINY), "sft.steps=3", "sft.epochs=1") for part in ("--set", key)
+]
+
+
+def chats(path: Path, count: int = 60) -> None:
+    """Of 20 persons, in the form of ShareGPT; one has no answer, and each gives an address."""
+    records = [
+        {
+            "id": f"c{number}",
+            "user_id": f"ada{number % 20}",
+            "conversations": [
+                {"from": "human", "value": f"where is parcel {number} ? write to ada{number}@example.org"},
+                *(
+                    [{"from": "gpt", "value": f"parcel {number * 7} of street {number * 3} is on its way"}]
+                    if number
+                    else []
+                ),
+                {"from": "human", "value": f"thanks , until day {number * 11}"},
+            ],
+        }
+        for number in range(count)
+    ]
+    path.write_text("\n".join(json.dumps(record) for record in records) + "\n")
+
+
+def test_any_logs_become_a_user_by_one_command(tmp_path: Path) -> None:
+    chats(tmp_path / "chats.jsonl")
+    done = understudy("align", "chats.jsonl", "--out", "mine", *SETTINGS, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for shown in ("nothing said by the assistant", "replaced: EMAIL", "heldout", "people leave", "mine/card.html"):
+        assert shown in done.stdout
+    stages = tmp_path / "mine" / "stages"
+    assert len((stages / "imported/logs/rejects.jsonl").read_text().splitlines()) == 1
+    assert "chats.jsonl" in (stages / "described/logs.html").read_text()
+    persons = []
+    for part in ("align", "heldout"):
+        text = (stages / f"split/parts/{part}.jsonl").read_text()
+        assert "example.org" not in text
+        assert "[EMAIL_1]" in text
+        persons.append({json.loads(line)["person"] for line in text.splitlines()})
+    assert not persons[0] & persons[1]
+    assert len(persons[0] | persons[1]) == 20
+    assert load_chat_model(tmp_path / "mine/model").parameters > 0
+    assert json.loads((tmp_path / "mine/card.json").read_text())["held_out"] == 12
+
+    # It goes on where it was, with the same logs alone.
+    shutil.rmtree(stages / "card")
+    again = understudy("align", "chats.jsonl", "--out", "mine", *SETTINGS, "--resume", cwd=tmp_path)
+    assert again.stderr.count("done before:") == 5
+    chats(tmp_path / "chats.jsonl", 50)
+    other = understudy("align", "chats.jsonl", "--out", "mine", *SETTINGS, "--resume", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "other input files" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            '{"messages": [{"role": "user", "content": "hello"}]}\n',
+            ["none of 1 conversations can be used", "nothing said by"],
+        ),
+        ("colour,size\nred,2\n", ["chats.jsonl"]),
+    ],
+)
+def test_logs_that_cannot_be_used_leave_nothing(text: str, words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "chats.jsonl").write_text(text)
+    done = understudy("align", "chats.jsonl", "--out", "mine", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert not (tmp_path / "mine").exists()

@@ -14,7 +14,7 @@ from understudy.cli.align import align
 from understudy.cli.cost import cost
 from understudy.cli.forecast import forecast
 from understudy.cli.logs import logs
-from understudy.cli.models import Jobs, Resume
+from understudy.cli.options import Jobs, Resume
 from understudy.cli.shift import shift
 from understudy.errors import UnderstudyError
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from understudy.cli.models import Agent, ConfigFile, Jobs, Logs, Overrides, Resume, User
+from understudy.cli.options import Agent, ConfigFile, Jobs, Logs, Overrides, Resume, User
 
 
 def forecast(

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from understudy.cli.options import Columns, KeepDuplicates, LogFormat, LogPaths, Names, Region, parse_columns
 from understudy.errors import LogError
 
 logs = typer.Typer(
@@ -50,27 +51,11 @@ def sample(
 
 @logs.command("import")
 def import_(
-    paths: Annotated[
-        list[str],
-        typer.Argument(help="Files, folders, or data sets of Hugging Face as hub:owner/name.", metavar="PATH..."),
-    ],
+    paths: LogPaths,
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder: dialogues.jsonl, rejects.jsonl, summary.json.")],
-    format: Annotated[
-        str | None,
-        typer.Option(
-            help="messages, sharegpt, wildchat, taskmaster, deal_or_no_deal, table, or a reader of your own as "
-            "package.module:function. Default: what each file's first records look like."
-        ),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            help="What columns of a table are: conversation_id=Ticket,role=author,text=body,time=at,user_id=who."
-        ),
-    ] = None,
-    keep_duplicates: Annotated[
-        bool, typer.Option("--keep-duplicates", help="Keep conversations with the same words as an earlier one.")
-    ] = False,
+    format: LogFormat = None,
+    columns: Columns = None,
+    keep_duplicates: KeepDuplicates = False,
     split: Annotated[str, typer.Option(help="Split of data sets by name.")] = "train",
 ) -> None:
     """Read logs in any common form into one checked file.
@@ -106,12 +91,8 @@ def import_(
 def scrub(
     dialogues: Dialogues,
     out: Annotated[Path, typer.Option("--out", "-o", help="New JSONL file.")],
-    names: Annotated[
-        Path | None, typer.Option(help="Text file of persons' names, one per line, to be found as well.")
-    ] = None,
-    region: Annotated[
-        str, typer.Option(help="Country whose national phone numbers are known, such as US or DE.")
-    ] = "US",
+    names: Names = None,
+    region: Region = "US",
 ) -> None:
     """Replace personal data by placeholders such as [EMAIL_1], the same throughout a conversation.
 
@@ -121,7 +102,7 @@ def scrub(
     from rich.console import Console
 
     from understudy.cli.tables import scrub_table
-    from understudy.logs.scrub import scrub_logs
+    from understudy.logs.scrub import read_names, scrub_logs
 
     listed = read_names(names) if names else []
     with _counter("scrubbing") as on_conversation:
@@ -182,35 +163,6 @@ def describe(
         description = describe_(read_conversations(dialogues), on_conversation)
     Console().print(description_table(description))
     typer.echo(f"page: {build_logs_page(description, dialogues.name, page)}")
-
-
-def read_names(path: Path) -> list[str]:
-    """One name per line; blank lines are skipped.
-
-    Raises:
-        LogError: if the file cannot be read.
-    """
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise LogError(f"cannot be read: {error}", where=str(path), fix="give a text file, one name per line") from None
-
-
-def parse_columns(text: str) -> dict[str, str]:
-    """`role=author,text=body` as what columns are called -> what they are.
-
-    Raises:
-        LogError: if it is not written so.
-    """
-    known = ("conversation_id", "role", "text", "time", "user_id")
-    found: dict[str, str] = {}
-    for part in text.split(","):
-        ours, equals, theirs = (piece.strip() for piece in part.partition("="))
-        if not equals or ours not in known or not theirs:
-            fix = f"write for example role=author,text=body; known are {', '.join(known)}"
-            raise LogError(f"{part.strip()!r} does not say what a column is", where="--columns", fix=fix)
-        found[theirs] = ours
-    return found
 
 
 def parse_shares(text: str) -> dict[str, float]:

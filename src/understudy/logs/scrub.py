@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from understudy.errors import LogError
 from understudy.logs.conversation import Conversation, read_conversations
 from understudy.logs.files import write_records
 from understudy.logs.formats.base import PERSON_KEYS, person_name
@@ -62,6 +63,18 @@ def scrub_logs(
 
     write_records(out, (scrubbed(c) for c in read_conversations(source)))
     return summary
+
+
+def read_names(path: Path) -> list[str]:
+    """One name per line; blank lines are skipped.
+
+    Raises:
+        LogError: if the file cannot be read.
+    """
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise LogError(f"cannot be read: {error}", where=str(path), fix="give a text file, one name per line") from None
 
 
 def scrub(

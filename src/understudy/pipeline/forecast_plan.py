@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from understudy.errors import LogError
-from understudy.pipeline.given import Asked, PairConfig, cpu_seconds, family_of, read_logs, result_of, reward_of
+from understudy.pipeline.given import Asked, PairConfig, cpu_seconds, family_of, read_logs, reward_of
 from understudy.results import Figure, ForecastReport, Foretold
 from understudy.runs import RunFolder
 from understudy.scheduler import Stage
@@ -75,7 +75,7 @@ def forecast_plan(asked: Asked[ForecastConfig]) -> list[Stage]:
 def forecast_report(run: RunFolder, asked: Asked[ForecastConfig]) -> ForecastReport:
     """Of a run whose stages are finished."""
     config = asked.config
-    simulated, corrected = result_of(run, SIMULATED), result_of(run, FORETOLD)
+    simulated, corrected = run.result(SIMULATED), run.result(FORETOLD)
     foretold = Foretold.from_json(corrected["foretold"])
     return ForecastReport(
         agent=config.agent,
@@ -89,7 +89,7 @@ def forecast_report(run: RunFolder, asked: Asked[ForecastConfig]) -> ForecastRep
         simulated=Figure.from_json(simulated["reward"]),
         foretold=foretold,
         logged=reward_of(asked.logged, config.seed),
-        real=Figure.from_json(result_of(run, PEOPLE)["reward"]) if asked.known else None,
+        real=Figure.from_json(run.result(PEOPLE)["reward"]) if asked.known else None,
         advice=advice(foretold),
         failed=simulated["failed"] + corrected["failed"],
         cpu_seconds=cpu_seconds(run, (stage.name for stage in forecast_plan(asked))),

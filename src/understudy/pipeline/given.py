@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -51,10 +51,15 @@ class PairConfig(StageConfig):
         Raises:
             ModelError: if a model is neither a folder nor one that can be reached by its name.
         """
-        return [self.logs, *(p for p in (_model(self.agent, "agent"), _model(self.user, "user")) if p is not None)]
+        return [self.logs, *(p for p in (model_folder(self.agent, "agent"), model_folder(self.user, "user")) if p)]
 
 
-def _model(name_or_folder: str, side: Role) -> Path | None:
+def model_folder(name_or_folder: str, side: Role) -> Path | None:
+    """Where a model lies; None for one that is reached by its name.
+
+    Raises:
+        ModelError: if it is neither.
+    """
     folder = Path(name_or_folder)
     if folder.is_dir():
         return folder
@@ -152,12 +157,6 @@ def finished(held: Conversations, who: str) -> list[Dialogue]:
             fix="for a context that is too short lower sampling.max_message_tokens",
         )
     return held.dialogues
-
-
-def result_of(run: RunFolder, stage: str) -> dict[str, Any]:
-    """What a finished stage wrote to `result.json`."""
-    found: dict[str, Any] = json.loads((run.stage(stage) / "result.json").read_text(encoding="utf-8"))
-    return found
 
 
 def cpu_seconds(run: RunFolder, stages: Iterable[str]) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from understudy.pipeline.given import Asked, PairConfig, cpu_seconds, family_of, read_logs, result_of
+from understudy.pipeline.given import Asked, PairConfig, cpu_seconds, family_of, read_logs
 from understudy.results import KnownUsers, ShiftReport, SideShift
 from understudy.runs import RunFolder
 from understudy.scheduler import Stage
@@ -81,16 +81,16 @@ def shift_plan(asked: Asked[ShiftConfig]) -> list[Stage]:
 def shift_report(run: RunFolder, asked: Asked[ShiftConfig]) -> ShiftReport:
     """Of a run whose stages are finished."""
     config = asked.config
-    policy, simulator = (SideShift.from_json(result_of(run, name)) for name in (AGENT, USER))
-    led_to = result_of(run, CONTEXTS)
+    policy, simulator = (SideShift.from_json(run.result(name)) for name in (AGENT, USER))
+    led_to = run.result(CONTEXTS)
     contexts = _curve(led_to["contexts"])
     known = None
     if asked.known:
-        people = result_of(run, PEOPLE)
+        people = run.result(PEOPLE)
         known = KnownUsers.from_json(
             {
                 "simulated": led_to["simulated"],
-                "null": result_of(run, REAL_USERS)["points"],
+                "null": run.result(REAL_USERS)["points"],
                 "contexts": led_to["contexts_of_people"],
                 "reward_name": asked.family.reward_name,
                 "reward_max": asked.family.reward_max,
@@ -108,10 +108,10 @@ def shift_report(run: RunFolder, asked: Asked[ShiftConfig]) -> ShiftReport:
         policy=policy,
         simulator=simulator,
         contexts=contexts,
-        null=_curve(result_of(run, LOGS)["null"]),
+        null=_curve(run.result(LOGS)["null"]),
         known=known,
         verdict=verdict(policy.points, simulator.points, contexts),
-        failed=sum(result_of(run, name)["failed"] for name in TOGETHER),
+        failed=sum(run.result(name)["failed"] for name in TOGETHER),
         cpu_seconds=cpu_seconds(run, (stage.name for stage in shift_plan(asked))),
     )
 

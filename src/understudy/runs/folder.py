@@ -10,6 +10,7 @@ workers/<n>.txt          what worker processes printed
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,8 +116,19 @@ class RunFolder:
         """Where a stage keeps its checkpoints until it is finished."""
         return self.path / "scratch" / name
 
+    def result(self, name: str) -> dict[str, Any]:
+        """What a finished stage wrote to `result.json`."""
+        found: dict[str, Any] = json.loads((self.stage(name) / "result.json").read_text(encoding="utf-8"))
+        return found
+
     def is_done(self, name: str) -> bool:
         return self.stage(name).is_dir()
+
+    def remove_if_nothing_is_done(self) -> None:
+        """Remove a run that has not finished a stage."""
+        stages = self.path / "stages"
+        if not stages.is_dir() or not any(not path.name.startswith(".") for path in stages.iterdir()):
+            shutil.rmtree(self.path, ignore_errors=True)
 
     @classmethod
     def _resumed(

@@ -1,0 +1,151 @@
+"""`understudy align` as a run: logs in any form, made ready where they are not, a user fitted on them, and its card."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter
+
+from understudy.config import HUB_PREFIX, ModelConfig, SFTConfig
+from understudy.config.base import StageConfig
+from understudy.errors import LogError
+from understudy.logs.importing import ImportSummary
+from understudy.logs.scrub import ScrubSummary, read_names
+from understudy.logs.sources import files_of
+from understudy.logs.splitting import SplitSummary
+from understudy.pipeline.given import model_folder
+from understudy.realism.card import UserCard
+from understudy.runs import RunFolder, disk_errors, write_json
+from understudy.scheduler import Stage
+
+T = TypeVar("T")
+
+IMPORTED, SCRUBBED, SPLIT, DESCRIBED = "imported", "scrubbed", "split", "described"
+"""Only where the logs are not split yet."""
+USER, CARD = "user", "card"
+ALIGN, HELD_OUT = "align", "heldout"
+"""The parts of a split."""
+SHARES = {ALIGN: 0.8, HELD_OUT: 0.2}
+PAGE = "logs.html"
+
+_STAGES = "understudy.pipeline.own_logs"
+
+
+class AlignConfig(StageConfig):
+    """What a user is fitted on, and how."""
+
+    logs: tuple[str, ...]
+    """Files, folders and data sets by name (`hub:owner/name`); or one folder of `understudy logs split`."""
+    format: str | None
+    """See `import_logs`."""
+    columns: dict[str, str] | None
+    """What columns of tables are called -> what they are."""
+    keep_duplicates: bool
+    """Whether conversations with the same words are different ones."""
+    names: Path | None
+    """File of persons' names to be scrubbed as well, one per line."""
+    region: str
+    """Country whose national phone numbers are known, such as US or DE."""
+    heard_words: int | None
+    """See `as_dialogue`."""
+    seed: int
+    """Of the split, of validation and of the model."""
+    user_model: ModelConfig
+    sft: SFTConfig
+
+    @property
+    def are_split(self) -> bool:
+        """Whether the logs are a folder of `understudy logs split`."""
+        return len(self.logs) == 1 and (Path(self.logs[0]) / f"{ALIGN}.jsonl").is_file()
+
+    def inputs(self) -> list[Path]:
+        """What the user depends on and is at hand.
+
+        Raises:
+            LogError: if some of the logs or the names are not there, or logs are split and lack those held out.
+            ModelError: if the model to start from is neither a folder nor one that can be reached by its name.
+        """
+        if self.are_split and not (Path(self.logs[0]) / f"{HELD_OUT}.jsonl").is_file():
+            raise LogError(
+                f"has {ALIGN}.jsonl, but no {HELD_OUT}.jsonl to measure the user on",
+                where=self.logs[0],
+                fix=f"split again with a share for {HELD_OUT}",
+            )
+        local = [Path(path) for path in self.logs if not path.startswith(HUB_PREFIX)]
+        for path in local:
+            files_of(path)
+        if self.names:
+            read_names(self.names)
+        model = model_folder(self.user_model.base, "user") if self.user_model.base else None
+        return [path for path in (*local, self.names, model) if path is not None]
+
+
+def align_plan(config: AlignConfig) -> list[Stage]:
+    """The stages, one after the other."""
+    kwargs = {"config": config}
+
+    def stage(name: str, function: str, label: str, *needs: str) -> Stage:
+        return Stage(name, needs, f"{_STAGES}:{function}", kwargs, label=label)
+
+    ready = [] if config.are_split else [SPLIT]
+    fitted = [
+        stage(USER, "fit_user", "the user fitted", *ready),
+        stage(CARD, "measure_user", "the user measured on held-out people", USER, *ready),
+    ]
+    if config.are_split:
+        return fitted
+    return [
+        stage(IMPORTED, "import_", "logs read and checked"),
+        stage(SCRUBBED, "scrub", "personal data replaced", IMPORTED),
+        stage(SPLIT, "split", "split by person", SCRUBBED),
+        stage(DESCRIBED, "describe", "logs described", SCRUBBED),
+        *fitted,
+    ]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What became of logs on their way to a user."""
+
+    imported: ImportSummary
+    scrubbed: ScrubSummary
+    split: SplitSummary
+    page: Path
+    """What they are like."""
+
+
+def prepared_in(run: RunFolder, config: AlignConfig) -> Prepared | None:
+    """Of a finished run; None where the logs were split before."""
+    if config.are_split:
+        return None
+    return Prepared(
+        _of(ImportSummary, run, IMPORTED),
+        _of(ScrubSummary, run, SCRUBBED),
+        _of(SplitSummary, run, SPLIT),
+        run.stage(DESCRIBED) / PAGE,
+    )
+
+
+def finish_align(run: RunFolder) -> UserCard:
+    """Put `model/` and `card.json` at the top of a run whose stages are finished; `model/` is a link where there are links.
+
+    Raises:
+        RunError: if they cannot be written.
+    """
+    model = run.path / "model"
+    with disk_errors(model):
+        if not model.exists():
+            try:
+                model.symlink_to(run.stage(USER).relative_to(run.path) / "model", target_is_directory=True)
+            except OSError:  # a system, or a disk, without links
+                shutil.copytree(run.stage(USER) / "model", model)
+    card = _of(UserCard, run, CARD)
+    write_json(run.path / "card.json", asdict(card))
+    return card
+
+
+def _of(kind: type[T], run: RunFolder, stage: str) -> T:
+    return TypeAdapter(kind).validate_python(run.result(stage))
