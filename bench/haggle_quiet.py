@@ -62,8 +62,8 @@ def show(label: str, dialogues: Sequence[Dialogue], family: Haggle) -> None:
         )
         claimed = f"{np.mean(claims):.1f}" if claims else "-"
         print(
-            f"  after {quiet}: {len(acts):4} answers, {offers.mean:.0%} [{offers.low:.0%}, {offers.high:.0%}] offers that claim "
-            f"{claimed}, {leaves.mean:.0%} [{leaves.low:.0%}, {leaves.high:.0%}] leave",
+            f"  after {quiet}: {len(acts):4} answers, {offers.mean:.0%} [{offers.low:.0%}, {offers.high:.0%}] offers that "
+            f"claim {claimed}, {leaves.mean:.0%} [{leaves.low:.0%}, {leaves.high:.0%}] leave",
             flush=True,
         )
 
