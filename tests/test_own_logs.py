@@ -196,11 +196,46 @@ def test_any_logs_become_a_user_by_one_command(tmp_path: Path) -> None:
     # It goes on where it was, with the same logs alone.
     shutil.rmtree(stages / "card")
     again = understudy("align", "chats.jsonl", "--out", "mine", *SETTINGS, "--resume", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
     assert again.stderr.count("done before:") == 5
+    assert "people leave" in again.stdout
     chats(tmp_path / "chats.jsonl", 50)
     other = understudy("align", "chats.jsonl", "--out", "mine", *SETTINGS, "--resume", cwd=tmp_path)
     assert other.returncode == 2
     assert "other input files" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["parts/", "--out", "x", "--names", "staff.txt"], ["--names", "split already"]),
+        (["parts", "--out", "parts/x"], ["among the logs"]),
+        (["chats.jsonl", "--out", "x", "--region", "UK"], ["UK", "GB"]),
+        (["chats.jsonl", "--out", "x", "--names", "absent.txt"], ["absent.txt"]),
+    ],
+)
+def test_what_cannot_be_meant_is_told_before_any_work(arguments: list[str], words: list[str], tmp_path: Path) -> None:
+    chats(tmp_path / "chats.jsonl")
+    (tmp_path / "parts").mkdir()
+    for part in ("align", "heldout"):
+        chats(tmp_path / "parts" / f"{part}.jsonl")
+    done = understudy("align", *arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stdout
+    for word in words:
+        assert word in done.stderr
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["align.jsonl", "chats.jsonl", "heldout.jsonl", "parts"]
+
+
+def test_the_same_logs_may_be_written_otherwise() -> None:
+    config = load_config(preset="align")
+    one, other = (
+        AlignConfig(
+            logs=(path, "hub:a/b"), format=None, columns=None, keep_duplicates=False, names=None, region="US",
+            heard_words=None, seed=0, user_model=config.user_model, sft=config.sft,
+        )
+        for path in ("./logs/", "logs")
+    )  # fmt: skip
+    assert one == other
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from understudy.models.adapters import trainable
 from understudy.models.saved_state import load_state, save_state
 
 _SAVE_EVERY_SECONDS = 60.0
-"""So much work is lost at most; a tiny model is fitted before it is over."""
+"""A tiny model is fitted before it is over."""
+_SAVE_SHARE = 0.05
+"""Of the time, saving takes so much at most: all moments of a large model are tens of gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class SFTState:
         self.history: list[Epoch] = []
         self.best_weights = self._weights()
         self._nll, self._tokens, self._compared, self._steps_in_epoch = 0.0, 0, 0.0, 0
-        self._saved_at = time.monotonic()
+        self._save_at = time.monotonic() + _SAVE_EVERY_SECONDS
         if self._path:
             self._load(self._path)
 
@@ -74,9 +76,7 @@ class SFTState:
         self._tokens += tokens
         self._compared += compared
         self._steps_in_epoch += 1
-        if self._path and time.monotonic() - self._saved_at >= _SAVE_EVERY_SECONDS:
-            self._save(self._path)
-            self._saved_at = time.monotonic()
+        self._save_when_due()
 
     def finished_epoch(self, epoch: int, validation_nll: float) -> None:
         """Add it to the history, and keep its weights if it is the best one."""
@@ -86,6 +86,15 @@ class SFTState:
         self._nll, self._tokens, self._compared, self._steps_in_epoch = 0.0, 0, 0.0, 0
         if validation_nll < best:
             self.best_weights = self._weights()
+        self._save_when_due()
+
+    def _save_when_due(self) -> None:
+        began = time.monotonic()
+        if self._path is None or began < self._save_at:
+            return
+        self._save(self._path)
+        took = time.monotonic() - began
+        self._save_at = time.monotonic() + max(_SAVE_EVERY_SECONDS, took / _SAVE_SHARE)
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return {name: parameter.detach().clone() for name, parameter in trainable(self._model).items()}
@@ -100,12 +109,12 @@ class SFTState:
             "compare": self._compare.state_dict() if self._compare is not None else {},
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
-            "dropout": torch.get_rng_state(),
+            "random": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],  # of dropout
         }
         save_state(path, state)
 
     def _load(self, path: Path) -> None:
-        state = load_state(path, next(self._model.parameters()).device)
+        state = load_state(path)
         if state is None:
             return
         self.step = state["step"]
@@ -117,4 +126,5 @@ class SFTState:
             self._compare.load_state_dict(state["compare"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(state["dropout"].cpu())
+        torch.set_rng_state(state["random"][0])
+        torch.cuda.set_rng_state_all(state["random"][1:])

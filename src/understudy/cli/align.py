@@ -52,7 +52,7 @@ def align(
     from understudy.cli.tables import card_table, import_table, scrub_table, split_table
     from understudy.config import load_config
     from understudy.errors import LogError
-    from understudy.pipeline.align_plan import AlignConfig, align_plan, finish_align, prepared_in
+    from understudy.pipeline.align_plan import AlignConfig, align_plan, finish_align, prepared_in, refuse_inside
     from understudy.report import build_card_page
     from understudy.runs import RunFolder
     from understudy.scheduler import run_stages
@@ -70,11 +70,12 @@ def align(
         user_model=loaded.user_model,
         sft=loaded.sft,
     )
+    refuse_inside(out, asked.logs)
     run = RunFolder.create(out, asked, resume=resume, inputs=asked.inputs())
     try:
         run_stages(run, align_plan(asked), jobs=1)
     except LogError:
-        run.remove_if_nothing_is_done()  # other logs, or other options, may then go to the same place
+        run.remove_if_nothing_is_done()  # logs that cannot be used leave nothing behind
         raise
     card = finish_align(run)
     console = Console()

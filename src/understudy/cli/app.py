@@ -209,7 +209,9 @@ def main() -> None:
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("stopped; demo, compare, shift and forecast go on with the same command and --resume", err=True)
+        typer.echo(
+            "stopped; demo, compare, align, shift and forecast go on with the same command and --resume", err=True
+        )
         sys.exit(_STOPPED)
     except Exception as error:
         if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):

@@ -76,6 +76,22 @@ def load_chat_model(
     return ChatModel(model, tokenizer)
 
 
+def refuse_unreachable(name: str, revision: str | None) -> None:
+    """Tell before any work whether a model can be reached by its name.
+
+    Raises:
+        ModelError: if it can't.
+    """
+    try:
+        AutoConfig.from_pretrained(name, revision=revision or "main")
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"no model could be found: {error}",
+            where=name,
+            fix="give a folder written by save_pretrained, or the name of a model that this machine can reach",
+        ) from error
+
+
 def load_chat_format(folder: Path, side: Role) -> tuple[ChatFormat, int]:
     """How a saved model writes a dialogue down, and the longest one that it is used for, without its weights.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from understudy.runs import disk_errors
+from understudy.runs import disk_errors, sync
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -21,14 +21,13 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     with disk_errors(path):
         torch.save(dict(state), temporary)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        sync(temporary)
         os.replace(temporary, path)
 
 
-def load_state(path: Path, device: torch.device) -> dict[str, Any] | None:
-    """The state with its tensors on the device; None where none was saved."""
+def load_state(path: Path) -> dict[str, Any] | None:
+    """The state, its tensors on the CPU; None where none was saved."""
     if not path.exists():
         return None
-    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state

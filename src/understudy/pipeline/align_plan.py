@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, field_validator
 
 from understudy.config import HUB_PREFIX, ModelConfig, SFTConfig
 from understudy.config.base import StageConfig
 from understudy.errors import LogError
 from understudy.logs.importing import ImportSummary
+from understudy.logs.personal_data import finders
 from understudy.logs.scrub import ScrubSummary, read_names
 from understudy.logs.sources import files_of
 from understudy.logs.splitting import SplitSummary
-from understudy.pipeline.given import model_folder
 from understudy.realism.card import UserCard
-from understudy.runs import RunFolder, disk_errors, write_json
+from understudy.runs import RunFolder, atomic_folder, disk_errors, write_json
 from understudy.scheduler import Stage
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ IMPORTED, SCRUBBED, SPLIT, DESCRIBED = "imported", "scrubbed", "split", "describ
 USER, CARD = "user", "card"
 ALIGN, HELD_OUT = "align", "heldout"
 """The parts of a split."""
+REGION = "US"
 SHARES = {ALIGN: 0.8, HELD_OUT: 0.2}
 PAGE = "logs.html"
 
@@ -56,31 +58,67 @@ class AlignConfig(StageConfig):
     user_model: ModelConfig
     sft: SFTConfig
 
+    @field_validator("logs")
+    @classmethod
+    def _as_one_writes_paths(cls, logs: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(path if path.startswith(HUB_PREFIX) else str(Path(path)) for path in logs)
+
     @property
     def are_split(self) -> bool:
         """Whether the logs are a folder of `understudy logs split`."""
         return len(self.logs) == 1 and (Path(self.logs[0]) / f"{ALIGN}.jsonl").is_file()
 
     def inputs(self) -> list[Path]:
-        """What the user depends on and is at hand.
+        """What the user depends on and is at hand; what a stage would find wrong after minutes is found here.
 
         Raises:
-            LogError: if some of the logs or the names are not there, or logs are split and lack those held out.
+            LogError: if some of the logs or the names are not there, there is no such region, or logs are split and lack
+                those held out, or are to be imported and scrubbed all the same.
             ModelError: if the model to start from is neither a folder nor one that can be reached by its name.
         """
-        if self.are_split and not (Path(self.logs[0]) / f"{HELD_OUT}.jsonl").is_file():
+        found = self._splits() if self.are_split else self._raw_logs()
+        base = self.user_model.base
+        if base and Path(base).is_dir():
+            return [*found, Path(base)]
+        if base:
+            from understudy.models.load import refuse_unreachable
+
+            refuse_unreachable(base, self.user_model.revision)
+        return found
+
+    def _splits(self) -> list[Path]:
+        folder = Path(self.logs[0])
+        given = {"--format": self.format, "--columns": self.columns, "--keep-duplicates": self.keep_duplicates}
+        for option, value in {**given, "--names": self.names, "--region": self.region != REGION}.items():
+            if value:
+                raise LogError(
+                    f"{self.logs[0]} is split already, and is neither imported nor scrubbed again",
+                    where=option,
+                    fix="leave the option out, or give the logs as they were before `logs import`",
+                )
+        if not (folder / f"{HELD_OUT}.jsonl").is_file():
             raise LogError(
                 f"has {ALIGN}.jsonl, but no {HELD_OUT}.jsonl to measure the user on",
                 where=self.logs[0],
                 fix=f"split again with a share for {HELD_OUT}",
             )
-        local = [Path(path) for path in self.logs if not path.startswith(HUB_PREFIX)]
-        for path in local:
-            files_of(path)
-        if self.names:
-            read_names(self.names)
-        model = model_folder(self.user_model.base, "user") if self.user_model.base else None
-        return [path for path in (*local, self.names, model) if path is not None]
+        return [folder / f"{part}.jsonl" for part in SHARES]
+
+    def _raw_logs(self) -> list[Path]:
+        finders(read_names(self.names) if self.names else (), self.region)
+        files = [file for path in self.logs if not path.startswith(HUB_PREFIX) for file in files_of(Path(path))[0]]
+        return [*files, self.names] if self.names else files
+
+
+def refuse_inside(out: Path, logs: Sequence[str]) -> None:
+    """A run among the logs would be read as logs when it goes on.
+
+    Raises:
+        LogError: if `out` lies in a folder of logs.
+    """
+    for path in logs:
+        if not path.startswith(HUB_PREFIX) and Path(path).resolve() in out.resolve().parents:
+            raise LogError(f"lies in {path}, among the logs", where=str(out), fix="use another --out")
 
 
 def align_plan(config: AlignConfig) -> list[Stage]:
@@ -141,7 +179,8 @@ def finish_align(run: RunFolder) -> UserCard:
             try:
                 model.symlink_to(run.stage(USER).relative_to(run.path) / "model", target_is_directory=True)
             except OSError:  # a system, or a disk, without links
-                shutil.copytree(run.stage(USER) / "model", model)
+                with atomic_folder(model) as unfinished:
+                    shutil.copytree(run.stage(USER) / "model", unfinished, dirs_exist_ok=True)
     card = _of(UserCard, run, CARD)
     write_json(run.path / "card.json", asdict(card))
     return card

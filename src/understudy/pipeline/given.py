@@ -51,10 +51,10 @@ class PairConfig(StageConfig):
         Raises:
             ModelError: if a model is neither a folder nor one that can be reached by its name.
         """
-        return [self.logs, *(p for p in (model_folder(self.agent, "agent"), model_folder(self.user, "user")) if p)]
+        return [self.logs, *(p for p in (_model_folder(self.agent, "agent"), _model_folder(self.user, "user")) if p)]
 
 
-def model_folder(name_or_folder: str, side: Role) -> Path | None:
+def _model_folder(name_or_folder: str, side: Role) -> Path | None:
     """Where a model lies; None for one that is reached by its name.
 
     Raises:

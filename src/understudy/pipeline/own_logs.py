@@ -136,7 +136,7 @@ def _dialogues(context: StageContext, config: AlignConfig, part: str) -> list[Di
     path = folder / f"{part}.jsonl"
     found = [as_dialogue(conversation, heard_words=config.heard_words) for conversation in read_conversations(path)]
     if not found:
-        raise LogError("holds no conversation", where=str(path), fix="split again with a larger share")
+        raise LogError("holds no conversation", where=str(path), fix="give more logs")
     return found
 
 

@@ -65,7 +65,7 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-            _sync(path.parent)
+            sync(path.parent)
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -99,12 +99,12 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         with disk_errors(target):
             for folder, _, names in os.walk(temporary):
                 for name in names:
-                    _sync(Path(folder, name))
-                _sync(Path(folder))
+                    sync(Path(folder, name))
+                sync(Path(folder))
             if target.exists():
                 raise RunError("exists already", where=str(target), fix="another process works in this run: stop one")
             os.rename(temporary, target)
-            _sync(target.parent)
+            sync(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -144,7 +144,7 @@ def _beside(path: Path) -> Path:
     return path.parent / f".{path.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Bring a file or folder to the disk, so that a rename is never there before what it renames."""
     if path.is_dir() and os.name == "nt":  # pragma: no cover - folders cannot be opened there
         return

@@ -51,7 +51,7 @@ def train(
     checkpoint = scratch / "checkpoint.pt"
     budget, start = Budget(messages_per_rollout=source.messages_per_rollout), 0
     reference = [p.detach().clone() for p in trainable(model).values()] if config.kl_weight > 0 else None
-    if saved := load_state(checkpoint, device):
+    if saved := load_state(checkpoint):
         model.load_state_dict(saved["model"], strict=False)  # what is not trained is not in it
         optimizer.load_state_dict(saved["optimizer"])
         budget, start = Budget(**saved["budget"]), saved["step"]
