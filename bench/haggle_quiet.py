@@ -2,10 +2,11 @@
 
     python bench/haggle_quiet.py RUN [--seeds 0 1 --dialogues 300]
 
-The oracle learns not to make offers: it refuses, asks or says what it wishes for, while people give way, and then accepts.
+The oracle learns not to make offers: it refuses, asks, says what it wishes for or nothing that is understood,
+while people give way, and then accepts.
 Shown is, by how many such messages the agent has written without any other, how often the user answers by an offer, what it
 claims of its 10 points in it, and how often it leaves: in the logs, and with the oracle of RUN (`understudy compare`) as the
-agent, people and the aligned user each as the user; 95% Wilson intervals.
+agent, people and the aligned user each as the user; 95% intervals, Wilson's of shares.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from understudy.models.load import load_chat_model
 from understudy.models.speaker import model_speaker
 from understudy.runs import stream
 from understudy.speaker import Speaker
-from understudy.stats import binomial_interval
+from understudy.stats import binomial_interval, bootstrap_interval
 from understudy.tasks.haggle.family import Haggle
 from understudy.types import Dialogue
 from understudy.users.aligned import load_user
@@ -52,8 +53,9 @@ def show(label: str, dialogues: Sequence[Dialogue], family: Haggle) -> None:
     for dialogue in dialogues:
         for quiet, act in answers(dialogue, family):
             found[quiet].append(act)
-    reward = float(np.mean([dialogue.outcome.reward for dialogue in dialogues]))
-    print(f"{label}: {len(dialogues)} dialogues, reward {reward:.3f}")
+    earned = np.array([dialogue.outcome.reward for dialogue in dialogues])
+    reward = bootstrap_interval(earned, stream(0, "reward"))
+    print(f"{label}: {len(dialogues)} dialogues, reward {reward.mean:.3f} [{reward.low:.3f}, {reward.high:.3f}]")
     for quiet in sorted(found)[:MOST]:
         acts = found[quiet]
         claims = [int(act.split(",")[0].split()[1]) for act in acts if act.startswith("offer")]

@@ -126,7 +126,7 @@ def fit(
             schedule.step()
             so_far.stepped(-float((logp.detach() * own).sum()), int(own.sum()), float(compared.detach()))
         validation_nll, _ = mean_nll(model, held_out)
-        so_far.finished_epoch(epoch, validation_nll)
+        so_far.finished_epoch(validation_nll)
         if on_epoch:
             on_epoch(so_far.history[-1])
     model.load_state_dict(so_far.best_weights, strict=False)  # what was not trained is as it was

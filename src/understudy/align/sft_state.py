@@ -64,7 +64,7 @@ class SFTState:
         self.step = 0
         self.history: list[Epoch] = []
         self.best_weights = self._weights()
-        self._nll, self._tokens, self._compared, self._steps_in_epoch = 0.0, 0, 0.0, 0
+        self._nll, self._tokens, self._compared = 0.0, 0, 0.0
         self._save_at = time.monotonic() + _SAVE_EVERY_SECONDS
         if self._path:
             self._load(self._path)
@@ -75,15 +75,16 @@ class SFTState:
         self._nll += nll
         self._tokens += tokens
         self._compared += compared
-        self._steps_in_epoch += 1
         self._save_when_due()
 
-    def finished_epoch(self, epoch: int, validation_nll: float) -> None:
-        """Add it to the history, and keep its weights if it is the best one."""
+    def finished_epoch(self, validation_nll: float) -> None:
+        """Add the epoch to the history, and keep its weights if it is the best one."""
         best = min((e.validation_nll for e in self.history), default=math.inf)
-        compared = self._compared / self._steps_in_epoch if self._compare is not None else None
-        self.history.append(Epoch(epoch, self.step, self._nll / max(1, self._tokens), validation_nll, compared))
-        self._nll, self._tokens, self._compared, self._steps_in_epoch = 0.0, 0, 0.0, 0
+        steps = self.step - (self.history[-1].step if self.history else 0)
+        compared = self._compared / steps if self._compare is not None else None
+        train_nll = self._nll / max(1, self._tokens)
+        self.history.append(Epoch(len(self.history), self.step, train_nll, validation_nll, compared))
+        self._nll, self._tokens, self._compared = 0.0, 0, 0.0
         if validation_nll < best:
             self.best_weights = self._weights()
         self._save_when_due()
@@ -103,7 +104,7 @@ class SFTState:
         state = {
             "step": self.step,
             "history": [epoch.record() for epoch in self.history],
-            "epoch": [self._nll, self._tokens, self._compared, self._steps_in_epoch],
+            "epoch": [self._nll, self._tokens, self._compared],
             "model": dict(trainable(self._model)),
             "best": self.best_weights,
             "compare": self._compare.state_dict() if self._compare is not None else {},
@@ -119,7 +120,7 @@ class SFTState:
             return
         self.step = state["step"]
         self.history = [Epoch(**record) for record in state["history"]]
-        self._nll, self._tokens, self._compared, self._steps_in_epoch = state["epoch"]
+        self._nll, self._tokens, self._compared = state["epoch"]
         self._model.load_state_dict(state["model"], strict=False)  # what is not trained is not in it
         self.best_weights = state["best"]
         if self._compare is not None:

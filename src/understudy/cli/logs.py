@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from understudy.cli.options import Columns, KeepDuplicates, LogFormat, LogPaths, Names, Region, parse_columns
+from understudy.cli.options import Columns, KeepDuplicates, LogFormat, Names, Region, parse_columns
 from understudy.errors import LogError
 
 logs = typer.Typer(
@@ -51,7 +51,10 @@ def sample(
 
 @logs.command("import")
 def import_(
-    paths: LogPaths,
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders, or data sets of Hugging Face as hub:owner/name.", metavar="PATH..."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder: dialogues.jsonl, rejects.jsonl, summary.json.")],
     format: LogFormat = None,
     columns: Columns = None,

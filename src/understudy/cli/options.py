@@ -19,10 +19,6 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", help="Override a config key, for example --set sampling.temperature=0.7."),
 ]
-LogPaths = Annotated[
-    list[str],
-    typer.Argument(help="Files, folders, or data sets of Hugging Face as hub:owner/name.", metavar="PATH..."),
-]
 LogFormat = Annotated[
     str | None,
     typer.Option(

@@ -103,7 +103,7 @@ def fit_in(
     sft: SFTConfig,
     seed: int,
 ) -> list[Epoch]:
-    """`fit` as a stage does it: a kill loses a minute of it at most."""
+    """`fit` as a stage does it: told of on the bars, and gone on with after a kill."""
 
     def report(epoch: Epoch) -> None:
         context.progress(epoch.step, sft.steps, nll=epoch.validation_nll)

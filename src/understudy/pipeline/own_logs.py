@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -48,13 +49,12 @@ def import_(context: StageContext, config: AlignConfig) -> None:
 def scrub(context: StageContext, config: AlignConfig) -> None:
     """`dialogues.jsonl` without personal data; a `ScrubSummary`."""
     source = context.input(IMPORTED) / _LOGS / DIALOGUES
-    total = _lines(source)
     summary = scrub_logs(
         source,
         context.output / DIALOGUES,
         names=read_names(config.names) if config.names else [],
         region=config.region,
-        on_conversation=lambda count: context.progress(count, total),
+        on_conversation=_counter(context, source),
     )
     write_json(context.output / "result.json", vars(summary))
 
@@ -62,13 +62,12 @@ def scrub(context: StageContext, config: AlignConfig) -> None:
 def split(context: StageContext, config: AlignConfig) -> None:
     """The two parts by person, in `parts/`; a `SplitSummary`."""
     source = context.input(SCRUBBED) / DIALOGUES
-    total = _lines(source)
     summary = split_logs(
         source,
         context.output / _PARTS,
         SHARES,
         seed=config.seed,
-        on_conversation=lambda count: context.progress(count, total),
+        on_conversation=_counter(context, source),
     )
     write_json(context.output / "result.json", vars(summary))
 
@@ -76,8 +75,7 @@ def split(context: StageContext, config: AlignConfig) -> None:
 def describe(context: StageContext, config: AlignConfig) -> None:
     """A page about the scrubbed logs."""
     source = context.input(SCRUBBED) / DIALOGUES
-    total = _lines(source)
-    description = describe_(read_conversations(source), lambda count: context.progress(count, total))
+    description = describe_(read_conversations(source), _counter(context, source))
     build_logs_page(description, ", ".join(config.logs), context.output / PAGE)
 
 
@@ -151,6 +149,8 @@ def _truncated(dialogues: list[Dialogue], chat_model: ChatModel) -> Truncated:
     return found
 
 
-def _lines(path: Path) -> int:
-    with path.open("rb") as file:
-        return sum(1 for _ in file)
+def _counter(context: StageContext, conversations: Path) -> Callable[[int], None]:
+    """Reports the number of conversations so far, of all in the file."""
+    with conversations.open("rb") as file:
+        total = sum(1 for _ in file)
+    return lambda count: context.progress(count, total)
