@@ -23,6 +23,7 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--weight-decay", type=float, default=0.3)
+    parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--renamed", action="store_true", help="also train with the items' names exchanged")
     parser.add_argument("--members", type=int, default=1, help="models that foretell together")
     parser.add_argument("--threads", type=int, default=2, help="of each member")
@@ -103,7 +105,7 @@ def train(asked: Namespace, member: int, place: Path) -> None:
     print(f"member {member}: {model.parameters:,} parameters, {len(known)} words, {len(train):,} samples", flush=True)
     sft = SFTConfig(
         steps=1_000_000, epochs=asked.epochs, batch_tokens=asked.batch_tokens, learning_rate=asked.learning_rate,
-        weight_decay=asked.weight_decay, comparison_weight=0.0, other_side_weight=1.0,
+        weight_decay=asked.weight_decay, dropout=asked.dropout, comparison_weight=0.0, other_side_weight=1.0,
     )  # fmt: skip
 
     def report(epoch: Epoch) -> None:
@@ -112,7 +114,7 @@ def train(asked: Namespace, member: int, place: Path) -> None:
         print(f"member {member}, epoch {epoch.epoch}: {nll} ({took:.0f} s)", flush=True)
 
     if asked.renamed:
-        train = [*train, *(other for dialogue in train for other in renamed(dialogue))]
+        train = [*train, *(words_alone(other) for dialogue in train for other in renamed(dialogue))]
     fit(model, "user", train, held_out, sft, seed=seed, on_epoch=report)
     model.save(place)
 
@@ -130,6 +132,11 @@ def _dialogue(negotiation: Negotiation, known: set[str], mine_first: bool) -> Di
     theirs = negotiation.second_values if mine_first else negotiation.first_values
     task = make_task("negotiate", f"{negotiation.line}", Scenario(negotiation.counts, theirs, values), opener=sides[0])
     return Dialogue(task, f"{negotiation.line}", messages, Outcome(0.0, negotiation.ending))
+
+
+def words_alone(dialogue: Dialogue) -> Dialogue:
+    """Without what an interface shows beside the words, as `val.txt` is read."""
+    return replace(dialogue, messages=tuple(replace(message, shown="") for message in dialogue.messages))
 
 
 def scored(models: Sequence[ChatModel], dialogues: Sequence[Dialogue]) -> tuple[float, int, int, float]:

@@ -12,7 +12,7 @@ import torch
 from understudy.align import sft_state
 from understudy.align.copying import learn_copying
 from understudy.align.sft import fit, validation_split
-from understudy.align.sft_state import SFTState
+from understudy.align.sft_state import Epoch, SFTState
 from understudy.config import ModelConfig, SFTConfig
 from understudy.errors import LogError
 from understudy.models import saved_state
@@ -65,13 +65,19 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
 @pytest.mark.parametrize("saves", [1, 5, 6])
 def test_a_killed_fitting_goes_on_to_the_same_weights_and_history(
-    tiny_model: ChatModel, colour_logs: list[Dialogue], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
+    tiny_model: ChatModel,
+    colour_logs: list[Dialogue],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    saves: int,
+    dropout: float,
 ) -> None:
     """Killed once it has saved n times: in an epoch, at the end of one before it is measured, or after."""
     train, validation = colour_logs[:45], colour_logs[45:]
-    config = SFT.model_copy(update={"steps": 11, "batch_tokens": 512})
+    config = SFT.model_copy(update={"steps": 11, "batch_tokens": 512, "dropout": dropout})
     whole, killed, resumed = (ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer) for _ in range(3))
     expected = fit(whole, "user", train, validation, config, seed=0)
     monkeypatch.setattr(sft_state, "_SAVE_EVERY_SECONDS", 0.0)
@@ -102,6 +108,20 @@ def test_a_killed_fitting_goes_on_to_the_same_weights_and_history(
     assert len(expected) > 1
     for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_dropout_keeps_a_model_from_learning_its_logs_by_heart(
+    tiny_model: ChatModel, colour_logs: list[Dialogue]
+) -> None:
+    def history(dropout: float) -> list[Epoch]:
+        model = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
+        return fit(
+            model, "user", colour_logs[:45], colour_logs[45:], SFT.model_copy(update={"dropout": dropout}), seed=0
+        )
+
+    plain, dropped = history(0.0), history(0.3)
+    assert dropped[-1].train_nll > plain[-1].train_nll
+    assert dropped == history(0.3), "drawn from the seed"
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from understudy.models.adapters import trainable
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.checkpointing import gradient_checkpointing
+from understudy.models.dropout import residual_dropout
 from understudy.models.likelihood import Example, batches_by_length, mean_nll, token_logprobs, token_logprobs_and_states
 from understudy.models.precision import default_device
 from understudy.runs import stream
@@ -102,6 +103,8 @@ def fit(
         optimizer,
         lambda i: min(1.0, (i + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, i / max(1, total)))),
     )
+    if config.dropout:
+        torch.manual_seed(seed)
     so_far = SFTState(scratch, model, compare, optimizer, schedule)
     for epoch in range(len(so_far.history), math.ceil(total / len(batches))):
         if _stopped_falling(so_far.history, config.patience):
@@ -112,7 +115,10 @@ def fit(
             batch = batches[index]
             own = batch.mask.float()
             weights = own + config.other_side_weight * ((batch.ids != pad) & ~batch.mask)
-            with gradient_checkpointing(model, enabled=config.gradient_checkpointing):
+            with (
+                gradient_checkpointing(model, enabled=config.gradient_checkpointing),
+                residual_dropout(model, config.dropout),
+            ):
                 if compare is None:
                     logp, compared = token_logprobs(model, batch.ids), weights.new_zeros(())
                 else:

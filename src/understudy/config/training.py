@@ -32,6 +32,8 @@ class SFTConfig(StageConfig):
     """Share of the people whose dialogues choose the best epoch, between 0 and 0.9."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.3
     """AdamW's decoupled weight decay, 0 to 1; far above the usual 0.01, as the logs are few (arXiv 2509.14786)."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of embeddings and of each block's additions that a step leaves out, 0 (nothing) to below 1 (arXiv 1706.03762)."""
     patience: Annotated[int, Field(ge=1, le=1000)] = 3
     """Epochs without a lower validation loss before training stops, 1 to 1000; the best epoch is kept."""
     gradient_checkpointing: bool = False
