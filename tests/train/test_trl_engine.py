@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -15,11 +15,12 @@ from trl import GRPOTrainer
 import trl_processes
 from trl_processes import Kept, run
 from understudy.config import RLConfig, load_config
-from understudy.errors import ConfigError, RunError
-from understudy.models.chat_model import ChatModel
+from understudy.errors import ConfigError, ModelError, RunError
+from understudy.models.chat_model import ChatModel, context_length
 from understudy.scheduler import Stage, StageContext, in_processes
 from understudy.train.advantages import turn_advantages
 from understudy.train.loop import train
+from understudy.train.rollouts import Rollout
 from understudy.train.trl_engine import train_with_trl
 
 CONFIG = RLConfig(
@@ -77,6 +78,65 @@ def test_ids_masks_rewards_and_the_step_are_those_of_the_local_loop(
     mine, theirs = rows(tmp_path / "local")[0], rows(tmp_path / "trl")[0]
     for key in ("reward", "reward_std", "entropy", "tokens", "turns", "failed", "groups", "undetermined"):
         assert theirs[key] == pytest.approx(mine[key]), key
+
+
+class Replay:
+    """In vLLM's place: says what the local sampler said after the same tokens, and nothing after others."""
+
+    rollouts: ClassVar[list[Rollout]]
+    made: ClassVar[list[Replay]]
+
+    def __init__(self, **given: Any) -> None:
+        self.given, self.synced, self.asked = given, 0, 0
+        self.left = [(rollout.record, span) for rollout in self.rollouts for span in rollout.record.spans]
+        self.made.append(self)
+
+    def sync_weights(self) -> None:
+        assert self.asked == 0, "before the first message of the step"
+        self.synced += 1
+
+    def generate(self, prompts: list[list[int]], images: None, num_generations: int) -> tuple[Any, ...]:
+        self.asked += 1
+        found = []
+        for ids in prompts:
+            index = next(i for i, (record, span) in enumerate(self.left) if [*record.ids[: span[0]]] == ids)
+            found.append(self.left.pop(index))
+        said = [[*record.ids[start:stop]] for record, (start, stop) in found]
+        logprobs = [[[lp] for lp in record.logprobs[start:stop]] for record, (start, stop) in found]
+        return prompts, said, logprobs, None
+
+
+@pytest.mark.slow
+def test_with_vllm_dialogues_and_figures_are_those_of_the_local_sampler(
+    tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = Kept([1, 6]), Kept([1, 6])
+    run(train_with_trl, tiny_model, tmp_path / "ours", here, CONFIG)
+    Replay.rollouts, Replay.made = here.steps[0].rollouts, []
+    monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", Replay)
+    monkeypatch.setattr("understudy.train.trl_engine._need_vllm", lambda: None)
+    config = CONFIG.model_copy(update={"engine": "trl", "vllm": True, "vllm_memory": 0.4})
+    run(train_with_trl, tiny_model, tmp_path / "vllm", there, config)
+    assert there.steps == here.steps
+    (vllm,) = Replay.made
+    assert vllm.synced == 1
+    assert vllm.asked > 1
+    assert vllm.left == []
+    assert (vllm.given["mode"], vllm.given["gpu_memory_utilization"]) == ("colocate", 0.4)
+    assert vllm.given["max_model_length"] == context_length(tiny_model.model)
+    end = tiny_model.tokenizer.eos_token_id
+    assert vllm.given["generation_kwargs"] == {"max_tokens": 5, "stop_token_ids": [end], "ignore_eos": True}
+    mine, theirs = rows(tmp_path / "ours")[0], rows(tmp_path / "vllm")[0]
+    for key in ("reward", "reward_std", "entropy", "tokens", "turns", "failed", "groups", "undetermined"):
+        assert theirs[key] == pytest.approx(mine[key]), key
+
+
+def test_vllm_that_is_not_there_is_said_before_anything_is_trained(
+    tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match="vLLM, which is not installed"):
+        run(train_with_trl, tiny_model, tmp_path, Kept(), CONFIG.model_copy(update={"engine": "trl", "vllm": True}))
 
 
 @pytest.mark.slow
@@ -155,6 +215,8 @@ def test_what_it_does_not_have_is_refused() -> None:
         load_config(overrides=["rl.processes=2"])
     with pytest.raises(ConfigError, match="there is one process"):
         load_config(overrides=["rl.engine=trl", "rl.shard=true"])
+    with pytest.raises(ConfigError, match="vllm is true, which the engine local does not have"):
+        load_config(overrides=["rl.vllm=true"])
     with pytest.raises(ConfigError, match="cannot train the adapter"):
         load_config(
             overrides=[

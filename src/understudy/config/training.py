@@ -106,6 +106,12 @@ class RLConfig(StageConfig):
     shard: bool = False
     """Whether the processes share out weights, gradients and AdamW's state among them (FSDP), not hold all of them each."""
 
+    vllm: bool = False
+    """Whether vLLM samples the policy, on the GPUs that train it (colocated); with the engine `trl` alone."""
+
+    vllm_memory: OpenShare = 0.3
+    """Share of a GPU's memory that vLLM takes for weights and caches, between 0 and 1."""
+
     tracker: Tracker | None = None
     """Where learning curves go besides `metrics.jsonl`: `tensorboard`, `wandb`, `trackio` (docs/engines.md); null: nowhere."""
 
@@ -122,6 +128,12 @@ class RLConfig(StageConfig):
                 "processes",
                 f"processes is {self.processes}, which the engine {self.engine} does not start",
                 "set engine to trl, or processes to 1 (verl has verl.gpus_per_node)",
+            )
+        if self.engine != "trl" and self.vllm:
+            raise broken(
+                "vllm",
+                f"vllm is true, which the engine {self.engine} does not have here",
+                "set engine to trl, or vllm to false (verl has verl.rollout)",
             )
         if self.shard and self.processes == 1:
             raise broken(

@@ -8,6 +8,7 @@ but taken with no gradient, so that AdamW's momentum still moves.
 from __future__ import annotations
 
 import copy
+import importlib.util
 import os
 import shutil
 import time
@@ -24,6 +25,8 @@ from understudy.errors import ModelError
 from understudy.models.adapters import trainable
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.precision import default_device, fast_bf16
+from understudy.models.sampler import Sampled
+from understudy.models.served_sampler import ServedSampler
 from understudy.models.speaker import ModelSpeaker
 from understudy.models.weights import copy_weights
 from understudy.runs import MetricsLog
@@ -45,11 +48,14 @@ def train_with_trl(
 ) -> Budget:
     """As `understudy.train.loop.train`.
 
+    With `config.vllm`, vLLM samples the policy on the same devices (colocated); TRL brings its weights up to date before each
+    step.
+
     In processes that torch.distributed joins (see `in_processes`) each collects its share of the tasks, and all take one step
     together (DDP). The first writes the metrics.
 
     Raises:
-        ModelError: if TRL is not installed.
+        ModelError: if TRL is not installed, or vLLM where it is asked for.
     """
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # `rollout_func` is the seam that we build on, and know it
     try:
@@ -60,6 +66,8 @@ def train_with_trl(
             "the engine trl needs TRL, which is not installed",
             fix="pip install -e '.[trl]', or leave rl.engine at local",
         ) from error
+    if config.vllm:
+        _need_vllm()
     groups = groups_per_step(config, source.messages_per_rollout)
     groups = max(1, groups // config.processes) * config.processes
     rows = groups * config.group_size // config.processes
@@ -78,6 +86,15 @@ def train_with_trl(
         disable_dropout=True,
         gradient_checkpointing=config.gradient_checkpointing,
         bf16=fast_bf16(),
+        use_vllm=config.vllm,
+        vllm_gpu_memory_utilization=config.vllm_memory,
+        vllm_max_model_length=context_length(policy.model),
+        # A message ends where it does for our own sampler, and nowhere else.
+        generation_kwargs={
+            "max_tokens": speaker.max_message_tokens,
+            "stop_token_ids": [speaker.format.end_of_turn],
+            "ignore_eos": True,
+        },
         use_cpu=default_device().type == "cpu",
         logging_steps=1,
         save_steps=config.checkpoint_every,
@@ -102,6 +119,15 @@ def train_with_trl(
     policy.model.set_attn_implementation("sdpa")
     # What is sharded stays so: then a copy is trained, and its weights are brought home.
     trained = copy.deepcopy(policy.model) if config.shard else policy.model
+
+    if config.vllm:
+
+        def generate(prompts: list[list[int]]) -> list[Sampled]:
+            _, ids, logprobs, _ = trainer.vllm_generation.generate(prompts, images=None, num_generations=1)
+            end = speaker.format.end_of_turn
+            return [Sampled([*i], [top for top, *_ in lp], i[-1] == end) for i, lp in zip(ids, logprobs, strict=True)]
+
+        speaker.sampler = ServedSampler(len(speaker.sampler.held), generate)
 
     class Trainer(GRPOTrainer):  # type: ignore[misc]
         def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
@@ -137,6 +163,14 @@ def train_with_trl(
     policy.model.set_attn_implementation(attention)
     policy.model.eval()
     return Budget.of(metrics)
+
+
+def _need_vllm() -> None:
+    if importlib.util.find_spec("vllm") is None:
+        raise ModelError(
+            "rl.vllm needs vLLM, which is not installed",
+            fix="pip install 'trl[vllm]' (it needs a GPU; docs/engines.md), or leave rl.vllm at false",
+        )
 
 
 def _last_whole_checkpoint(folder: Path) -> str | None:
