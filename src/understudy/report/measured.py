@@ -11,6 +11,7 @@ from understudy.report.estimate import Estimate, of_intervals, of_scores, over_s
 from understudy.report.read import CellData
 from understudy.results import ArmResult, Score
 from understudy.shift.likelihood import TurnShift
+from understudy.shift.two_sample import TwoSample
 from understudy.stats import binomial_interval, late_rise
 
 
@@ -128,36 +129,92 @@ def shift_curves(cells: Sequence[CellData]) -> dict[str, dict[int, Estimate]]:
 
 
 @dataclass(frozen=True)
-class ShiftSource:
-    """One of the two sources of an arm's shift, at the last turn at which it was measured."""
+class TurnTest:
+    """One two-sample test at one turn, over the seeds.
 
-    turn: int
+    Attributes:
+        tv_low: mean over the seeds of the lower bounds of the total variation, which hold for all turns together.
+        shown_in: seeds whose bound is above 0.
+        seeds: that were measured at this turn.
+    """
+
     auc: Estimate
+    tv_low: float
+    shown_in: int
+    seeds: int
 
 
-def shift_sources(cells: Sequence[CellData]) -> dict[str, tuple[ShiftSource | None, ShiftSource | None]]:
-    """By arm, what its policy and what the aligned user lead to; empty for results of earlier versions."""
-    policy, simulator = _curves(cells, "policy"), _curves(cells, "simulator")
-    return {arm: (_last(policy.get(arm)), _last(simulator.get(arm))) for arm in {**policy, **simulator}}
+@dataclass(frozen=True)
+class ShiftSources:
+    """What an arm's policy and what the aligned user lead to, by turn."""
+
+    policy: Mapping[int, TurnTest]
+    simulator: Mapping[int, TurnTest]
 
 
-def from_base(cells: Sequence[CellData]) -> dict[str, dict[str, Estimate]]:
-    """By arm, total variation from the base per message and per token, averaged over all messages; over seeds."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for cell in cells:
-        for arm, result in cell.arms.items():
-            for unit, points in result.from_base.items():
-                if alive := sum(p.alive for p in points):
-                    mean = sum(p.tv * p.dialogues for p in points) / alive
-                    found.setdefault(arm, {}).setdefault(unit, []).append(mean)
+def shift_sources(cells: Sequence[CellData]) -> dict[str, ShiftSources]:
+    """By arm; empty for results of earlier versions."""
+    policy, simulator = _tests(cells, "policy"), _tests(cells, "simulator")
+    return {arm: ShiftSources(policy.get(arm, {}), simulator.get(arm, {})) for arm in {**policy, **simulator}}
+
+
+def detectable_shift(cells: Sequence[CellData]) -> tuple[float, float] | None:
+    """Least and largest total variation that the tests of the shift would have shown, over turns and seeds; None for results of
+    earlier versions."""
+    measured = [
+        point.detectable
+        for cell in cells
+        if cell.shift is not None
+        for curves in (cell.shift.curves, cell.shift.policy, cell.shift.simulator)
+        for curve in curves.values()
+        for point in curve
+        if point.detectable is not None
+    ]
+    return (min(measured), max(measured)) if measured else None
+
+
+def from_base(cells: Sequence[CellData]) -> dict[str, dict[str, dict[int, Estimate]]]:
+    """By unit (`messages`, `tokens`), arm and turn, total variation from the base among the dialogues that get there."""
+    units = dict.fromkeys(unit for cell in cells for result in cell.arms.values() for unit in result.from_base)
     return {
-        arm: {unit: e for unit, means in units.items() if (e := over_seeds(means)) is not None}
-        for arm, units in found.items()
+        unit: _by_turn(
+            [
+                {
+                    arm: {p.turn: _among_alive(p) for p in result.from_base[unit]}
+                    for arm, result in cell.arms.items()
+                    if result.from_base.get(unit)
+                }
+                for cell in cells
+            ]
+        )
+        for unit in units
     }
 
 
-def _last(points: Mapping[int, Estimate] | None) -> ShiftSource | None:
-    return ShiftSource(max(points), points[max(points)]) if points else None
+def _tests(cells: Sequence[CellData], part: str) -> dict[str, dict[int, TurnTest]]:
+    """At the turns that every measured seed of the arm has."""
+    measured = [getattr(cell.shift, part) for cell in cells if cell.shift is not None]
+    return {
+        arm: {
+            turn: TurnTest(
+                auc,
+                float(np.mean([p.tv_low for p in at[turn]])),
+                sum(p.tv_low > 0 for p in at[turn]),
+                len(at[turn]),
+            )
+            for turn, auc in curve.items()
+        }
+        for arm, curve in _curves(cells, part).items()
+        for at in [_points_at([curves[arm] for curves in measured if curves.get(arm)])]
+    }
+
+
+def _points_at(curves: Sequence[Sequence[TwoSample]]) -> dict[int, list[TwoSample]]:
+    found: dict[int, list[TwoSample]] = {}
+    for curve in curves:
+        for point in curve:
+            found.setdefault(point.turn, []).append(point)
+    return found
 
 
 def _curves(cells: Sequence[CellData], part: str) -> dict[str, dict[int, Estimate]]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from understudy.report import findings, palette, words
 from understudy.report.estimate import Estimate
 from understudy.report.measured import (
-    ShiftSource,
+    ShiftSources,
     UsersTable,
     agent_user_table,
+    detectable_shift,
     from_base,
     late_rises,
     learning_curves,
@@ -47,8 +48,9 @@ class Section:
     shift: dict[str, dict[int, Estimate]] = field(default_factory=dict)
     rises: dict[str, Estimate] = field(default_factory=dict)
     people_heard: Estimate | None = None
-    from_base: dict[str, dict[str, Estimate]] = field(default_factory=dict)
-    sources: dict[str, tuple[ShiftSource | None, ShiftSource | None]] = field(default_factory=dict)
+    from_base: dict[str, dict[str, dict[int, Estimate]]] = field(default_factory=dict)
+    sources: dict[str, ShiftSources] = field(default_factory=dict)
+    detectable: tuple[float, float] | None = None
     interactivity_judge: str = ""
 
     @property
@@ -138,6 +140,7 @@ def _section(data: RunData, summary: FamilySummary, prefix: str) -> Section:
         rises=late_rises(curves),
         people_heard=people_heard(cells),
         sources=shift_sources(cells),
+        detectable=detectable_shift(cells),
         from_base=from_base(cells),
         interactivity_judge=next((c.interactivity.judge for c in cells if c.interactivity is not None), ""),
     )

@@ -57,7 +57,8 @@ def rows_of(shift: ShiftReport) -> list[tuple[str, ...]]:
     for name, curve in (("contexts", shift.contexts), ("logs alone", shift.null)):
         for t in curve:
             n = f"{min(t.n_a, t.n_b):,}"
-            rows.append((name, str(t.turn), n, _auc(t), _p_value(t), _bound(t.tv_low), ""))
+            seen = "" if t.detectable is None else f"{t.detectable:.2f}"
+            rows.append((name, str(t.turn), n, _auc(t), _p_value(t), _bound(t.tv_low), seen))
     return rows
 
 

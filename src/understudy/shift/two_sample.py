@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.errors import UnderstudyError
-from understudy.shift.auc import cross_fitted_auc, total_variation_bound
+from understudy.shift.auc import (
+    cross_fitted_auc,
+    detectable_total_variation,
+    effective_size,
+    total_variation_bound,
+)
 from understudy.shift.contexts import Context, contexts_at_turn, last_common_turn
 from understudy.shift.features import ContextFeatures
 from understudy.shift.folds import deal_folds, dialogue_clusters, fold_groups
@@ -37,7 +42,10 @@ class TwoSample:
         alive_a: dialogues of `a` that have not ended at this turn.
         alive_b: of `b`.
         tv_lower_bound: `max(0, 2 * balanced accuracy - 1)`: a total variation that the classifier shows.
-        tv_low: its one-sided 95% lower confidence bound.
+        tv_low: its one-sided lower confidence bound, at 95% for this turn, or for all turns together where
+            they were asked for jointly.
+        detectable: the total variation that so many independent dialogues would show in four samples of five, at the level of
+            `tv_low`, to a classifier that finds all of it; None in results of earlier versions.
         p_value: of no shift, by `permutation_p_value` on the same features; None where nothing could be relabelled, and in
             results of earlier versions.
     """
@@ -53,6 +61,7 @@ class TwoSample:
     tv_lower_bound: float
     tv_low: float
     p_value: float | None = None
+    detectable: float | None = None
 
 
 def two_sample_auc(a: Sequence[Dialogue], b: Sequence[Dialogue], turn: int, *, seed: int, folds: int = 5) -> TwoSample:
@@ -107,7 +116,12 @@ def shift_curve(
 
 
 def null_curve(
-    a: Sequence[Dialogue], seed: int, max_turn: int | None = None, min_alive: int = 500, folds: int = 5
+    a: Sequence[Dialogue],
+    seed: int,
+    max_turn: int | None = None,
+    min_alive: int = 500,
+    folds: int = 5,
+    joint: bool = False,
 ) -> list[TwoSample]:
     """`shift_curve` of one half of a set, drawn at random, against the other: what no shift looks like.
 
@@ -126,7 +140,7 @@ def null_curve(
     first = np.zeros(len(names), dtype=bool)
     first[order] = np.cumsum(sizes[order]) <= len(a) // 2
     halves = [[d for d, i in zip(a, index, strict=True) if first[i] == wanted] for wanted in (True, False)]
-    return shift_curve(halves[0], halves[1], seed, max_turn, min_alive, folds)
+    return shift_curve(halves[0], halves[1], seed, max_turn, min_alive, folds, joint)
 
 
 def compare_contexts(
@@ -155,6 +169,7 @@ def compare_contexts(
     scores = _cross_fitted_scores(matrix, label, fold)
     interval = cross_fitted_auc(scores, label, fold, clusters)
     tv, tv_low = total_variation_bound(scores > 0, label, clusters, bound_level)
+    independent = min(effective_size(clusters[label]), effective_size(clusters[~label]))
     found = TwoSample(
         turn=turn,
         auc=interval.mean,
@@ -167,6 +182,7 @@ def compare_contexts(
         tv_lower_bound=tv,
         tv_low=tv_low,
         p_value=permutation_p_value(matrix, label, fold, clusters, seed=seed),
+        detectable=detectable_total_variation(independent, bound_level),
     )
     return found, scores
 

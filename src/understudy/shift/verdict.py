@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from understudy.shift.auc import detectable_total_variation
 from understudy.shift.steps import StepShift
 from understudy.shift.two_sample import TwoSample
 
@@ -70,19 +69,23 @@ def _step(
             f"least {shown[worst]:.2f} at turn {worst} (95%, all turns together). So {so}."
         )
         return Finding(part, advice, text)
-    sharpest, bluntest = (pick(point.detectable for point in points) for pick in (min, max))
-    if sharpest > BLUNT:
+    seen = [point.detectable for point in points]
+    if min(seen) > BLUNT:
         return Finding(
             part, "cannot tell",
-            f"No difference between {whose} and {against} was found, but one below {sharpest:.2f} would not have been "
+            f"No difference between {whose} and {against} was found, but one below {min(seen):.2f} would not have been "
             "seen: give more dialogues.",
         )  # fmt: skip
-    reach = f"{sharpest:.2f}" if f"{sharpest:.2f}" == f"{bluntest:.2f}" else f"{sharpest:.2f} to {bluntest:.2f}"
     return Finding(
         part, "nothing found",
-        f"No difference between {whose} and {against} was found in the same contexts; a total variation of {reach}, by "
-        "turn, would have been seen in four samples of five.",
+        f"No difference between {whose} and {against} was found in the same contexts; {_would_have_been_seen(seen)}.",
     )  # fmt: skip
+
+
+def _would_have_been_seen(detectable: Sequence[float]) -> str:
+    sharpest, bluntest = (f"{pick(detectable):.2f}" for pick in (min, max))
+    reach = sharpest if sharpest == bluntest else f"{sharpest} to {bluntest}, by turn,"
+    return f"a total variation of {reach} would have been seen in four samples of five"
 
 
 def _led_to(points: Sequence[TwoSample]) -> Finding:
@@ -90,15 +93,12 @@ def _led_to(points: Sequence[TwoSample]) -> Finding:
         return Finding("contexts", "cannot tell", "Too few dialogues to compare contexts at any turn.")
     shown = [point for point in points if point.tv_low > 0]
     if not shown:
-        reach = detectable_total_variation(min(min(p.n_a, p.n_b) for p in points), 1 - 0.05 / len(points))
         told = "The contexts that agent and user lead to were not told from those of the logs at any turn"
-        if reach > BLUNT:
-            text = f"{told}, but a total variation below {reach:.2f} would not have been seen: give more dialogues."
-            return Finding("contexts", "cannot tell", text)
-        return Finding(
-            "contexts", "nothing found",
-            f"{told}; a total variation of {reach:.2f} would have been seen in four samples of five.",
-        )  # fmt: skip
+        seen = [point.detectable for point in points if point.detectable is not None]
+        if not seen or min(seen) > BLUNT:
+            text = f"{told}, but a total variation below {min(seen, default=1.0):.2f} would not have been seen"
+            return Finding("contexts", "cannot tell", f"{text}: give more dialogues.")
+        return Finding("contexts", "nothing found", f"{told}; {_would_have_been_seen(seen)}.")
     worst = max(shown, key=lambda point: point.tv_low)
     return Finding(
         "contexts", "collect",
