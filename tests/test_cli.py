@@ -537,10 +537,15 @@ def test_shift_measures_an_agent_and_a_user_against_logs(tmp_path: Path) -> None
     assert understudy("logs", "import", "plain.jsonl", "--out", "imported", cwd=tmp_path).returncode == 0
     again = understudy(
         "shift", "--agent", "agent", "--user", "user", "--logs", "imported/dialogues.jsonl", "--out", "plain",
-        "--set", "sampling.max_message_tokens=8", "--set", "sampling.width=64", cwd=tmp_path,
+        "--reference", "agent", "--set", "sampling.max_message_tokens=8", "--set", "sampling.width=64", cwd=tmp_path,
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
-    assert json.loads((tmp_path / "plain" / "shift.json").read_text())["known"] is None
+    plainly = ShiftReport.from_json(json.loads((tmp_path / "plain" / "shift.json").read_text()))
+    assert plainly.known is None
+    assert plainly.reference == "agent"
+    assert [point.turn for point in plainly.excess] == list(range(len(plainly.excess)))
+    assert plainly.excess[0].dialogues > 100
+    assert "a heuristic, no bound" in (tmp_path / "plain" / "shift.html").read_text()
     (tmp_path / "told.jsonl").write_text(logs.read_text().replace('"counts"', '"count"'))
     wrong = understudy(
         "shift", "--agent", "agent", "--user", "user", "--logs", "told.jsonl", "--out", "w", cwd=tmp_path

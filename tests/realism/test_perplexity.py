@@ -13,8 +13,10 @@ from understudy.align.sft import fit
 from understudy.config import SFTConfig
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel
+from understudy.models.speaker import ModelSpeaker
 from understudy.realism.perplexity import heard_perplexity, held_out_perplexity, reply_log_probs
-from understudy.types import Dialogue, Message
+from understudy.speaker import Request
+from understudy.types import Dialogue, Message, Outcome
 
 
 def test_each_reply_has_its_own_likelihood(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
@@ -37,6 +39,31 @@ def test_each_reply_has_its_own_likelihood(tiny_model: ChatModel, colour_logs: l
     by_hand = sum(float(logp[i - 1, ids[i]]) for i in range(1, len(ids)) if mask[i])
     assert found[0] is not None
     assert found[0][0] == pytest.approx(by_hand, abs=0.05)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+def test_likelihoods_are_those_of_the_distribution_sampled_from(
+    tiny_model: ChatModel, colour_logs: list[Dialogue], temperature: float
+) -> None:
+    fitted = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
+    fit(fitted, "user", colour_logs[:40], colour_logs[40:], SFTConfig(steps=150, epochs=150, patience=150), seed=0)
+    speaker = ModelSpeaker(fitted, "user", width=8, max_message_tokens=12, temperature=temperature)
+    tasks = [replace(dialogue.task, opener="user") for dialogue in colour_logs[:8]]
+    said = speaker.reply([Request(key, "user", task.user_prompt, (), seed=key) for key, task in enumerate(tasks)])
+    records = [speaker.finish(key) for key in range(8)]
+    compared = 0
+    for task, message, record in zip(tasks, said, records, strict=True):
+        assert isinstance(message, Message)
+        assert record is not None
+        dialogue = Dialogue(task, "p", (message,), Outcome(0.0, "left"))
+        (found,) = reply_log_probs([fitted], "user", [dialogue], temperature)
+        chat = ChatFormat.of(fitted, "user")
+        if found is None or chat.dialogue(task.user_prompt, (message,))[0] != [*record.ids]:
+            continue  # cut short, or written by other tokens
+        # bf16 sampling against fp32.
+        assert found[0] == pytest.approx(sum(record.logprobs), abs=0.1)
+        compared += 1
+    assert compared >= 4
 
 
 def test_a_dialogue_that_does_not_fit_has_none(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:

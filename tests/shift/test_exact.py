@@ -62,7 +62,8 @@ def test_two_turns_by_hand() -> None:
     assert reward_bound(4 * eps, delta, 2.0, "terminal") == 2.0
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=10_000, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(1, 7),

@@ -7,7 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from understudy.shift.likelihood import context_shift_by_turn, message_shift_by_turn, message_total_variation
+from understudy.shift.likelihood import (
+    context_shift_by_turn,
+    kl_bound,
+    message_shift_by_turn,
+    message_total_variation,
+)
 from understudy.stats import bounded_interval
 from understudy.tasks.grammar import Literal
 from understudy.tasks.population import Option, ReplyDistribution
@@ -30,6 +35,24 @@ def test_its_mean_over_replies_is_the_total_variation() -> None:
     (same,) = message_shift_by_turn([[a] for a, _ in logs], [[a] for a, _ in logs])
     assert same.tv == same.low == 0
     assert 0 < same.high < 0.002, "a difference that 4,000 replies could have missed"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_divergence_bounds_the_total_variation(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    p, q = (rng.dirichlet(np.full(4, scale)) for scale in (1.0, 0.3))
+    tv = 0.5 * np.abs(p - q).sum()
+    assert tv <= kl_bound(float((p * np.log(p / q)).sum())) <= 1
+
+
+def test_what_the_divergence_says_by_hand() -> None:
+    assert kl_bound(0.02) == pytest.approx(0.1)  # Pinsker
+    assert kl_bound(3.0) == pytest.approx(math.sqrt(1 - math.exp(-3)))  # Bretagnolle and Huber
+    assert kl_bound(-0.1) == 0, "an estimate may fall below"
+    assert kl_bound(math.inf) == 1
+    # Half of two dialogues' first messages: (log 2 + 0) / 2 nats; one has no second message, which counts 0.
+    points = message_shift_by_turn([[0.0, 0.0], [0.0]], [[-math.log(2), -math.inf], [0.0]], min_alive=1)
+    assert [p.kl_bound for p in points] == [kl_bound(math.log(2) / 2), 1.0]
 
 
 def test_one_reply() -> None:

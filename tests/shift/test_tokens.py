@@ -17,16 +17,17 @@ from understudy.shift.tokens import model_shift
 from understudy.types import Dialogue
 
 
-def test_by_hand_for_one_message(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+def test_by_hand_for_one_message(tiny_model: ChatModel, colour_logs: list[Dialogue], temperature: float) -> None:
     other = copy.deepcopy(tiny_model)
     fit(other, "agent", colour_logs[:40], colour_logs[40:], SFTConfig(steps=10), seed=0)
-    found = model_shift(tiny_model, other, "agent", colour_logs[:1], min_alive=1)
+    found = model_shift(tiny_model, other, "agent", colour_logs[:1], temperature=temperature, min_alive=1)
     assert len(found.messages) == len(found.tokens) == 1
     chat = ChatFormat.of(tiny_model, "agent")
     ids, mask = chat.dialogue(colour_logs[0].task.agent_prompt, colour_logs[0].messages)
     with torch.no_grad():
         row = torch.tensor([ids], device=tiny_model.model.device)
-        p, q = (torch.softmax(m.model(row).logits[0, :-1].float(), -1) for m in (tiny_model, other))
+        p, q = (torch.softmax(m.model(row).logits[0, :-1].float() / temperature, -1) for m in (tiny_model, other))
     own = [i for i, inside in enumerate(mask) if inside]
     by_token = sum(float(0.5 * (p[i - 1] - q[i - 1]).abs().sum()) for i in own) / len(own)
     assert found.tokens[0].tv == pytest.approx(by_token, abs=0.02)

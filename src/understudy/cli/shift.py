@@ -20,6 +20,12 @@ def shift(
         int,
         typer.Option(min=0, help="Words that the user reads of each message of the agent, as in `align`; 0 for all."),
     ] = 60,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="Another model of these people: shown is how much worse than it the user foretells what they said."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is said, and of the tests.")] = 0,
     config: ConfigFile = None,
     overrides: Overrides = None,
@@ -49,6 +55,7 @@ def shift(
             logs=logs,
             dialogues=dialogues,
             heard_words=heard_words or None,
+            reference=reference,
             seed=seed,
             candidates=loaded.residual.candidates,
             sampling=loaded.sampling,

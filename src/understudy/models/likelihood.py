@@ -71,14 +71,17 @@ def _pad(examples: Sequence[Example], chosen: Sequence[int], pad_id: int, device
     return Batch(ids.to(device), mask.to(device), tuple(chosen))
 
 
-def token_logprobs(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
+def token_logprobs(model: PreTrainedModel, ids: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
     """log P(ids[:, t] | ids[:, :t]) as [B, T], 0 for the first token, in fp32.
 
     Right padding needs no mask under causal attention; the caller leaves padding out of its loss.
+
+    Args:
+        temperature: that the tokens are sampled at, above 0.
     """
     with training_autocast():
         logits = model(input_ids=ids[:, :-1], use_cache=False).logits
-    return _logprobs(logits, ids)
+    return _logprobs(logits.float() / temperature, ids)
 
 
 def token_logprobs_and_chance(
@@ -92,12 +95,13 @@ def token_logprobs_and_chance(
 
 
 def token_logprobs_and_distance(
-    model: PreTrainedModel, other: PreTrainedModel, ids: torch.Tensor
+    model: PreTrainedModel, other: PreTrainedModel, ids: torch.Tensor, temperature: float = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """As `token_logprobs` of both models, with the total variation of their next token at every place, each [B, T]."""
     with training_autocast():
-        mine, theirs = (m(input_ids=ids[:, :-1], use_cache=False).logits for m in (model, other))
-    distance = 0.5 * (torch.softmax(mine.float(), -1) - torch.softmax(theirs.float(), -1)).abs().sum(-1).clamp(max=1)
+        logits = (m(input_ids=ids[:, :-1], use_cache=False).logits for m in (model, other))
+    mine, theirs = (of_one.float() / temperature for of_one in logits)
+    distance = 0.5 * (torch.softmax(mine, -1) - torch.softmax(theirs, -1)).abs().sum(-1).clamp(max=1)
     return _logprobs(mine, ids), _logprobs(theirs, ids), torch.nn.functional.pad(distance, (1, 0))
 
 

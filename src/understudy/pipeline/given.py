@@ -51,11 +51,11 @@ class PairConfig(StageConfig):
         Raises:
             ModelError: if a model is neither a folder nor one that can be reached by its name.
         """
-        return [self.logs, *(p for p in (_model_folder(self.agent, "agent"), _model_folder(self.user, "user")) if p)]
+        return [self.logs, *(p for p in (model_folder(self.agent, "agent"), model_folder(self.user, "user")) if p)]
 
 
-def _model_folder(name_or_folder: str, side: Role) -> Path | None:
-    """Where a model lies; None for one that is reached by its name.
+def model_folder(name_or_folder: str, side: Role) -> Path | None:
+    """Where a model that somebody named lies; None for one that is reached by its name.
 
     Raises:
         ModelError: if it is neither.

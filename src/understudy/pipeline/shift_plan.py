@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from understudy.pipeline.given import Asked, PairConfig, cpu_seconds, family_of, read_logs
+from understudy.pipeline.given import Asked, PairConfig, cpu_seconds, family_of, model_folder, read_logs
 from understudy.results import KnownUsers, ShiftReport, SideShift
 from understudy.runs import RunFolder
 from understudy.scheduler import Stage
+from understudy.shift.excess import ExcessCrossEntropy
 from understudy.shift.two_sample import TwoSample
 from understudy.shift.verdict import verdict
 from understudy.tasks.logged import Logged
@@ -23,6 +25,7 @@ MIN_PAIRS = 100
 AGENT, USER, LOGS, CONTEXTS = "agent", "user", "logs", "contexts"
 TOGETHER = ("agent-with-user-1", "agent-with-user-2")
 """Each holds its share of the dialogues: where nobody ends them they take longer than all the rest."""
+FORETOLD = "foretold"
 PEOPLE, REAL_USERS = "agent-with-people", "real-users"
 """Where the real users are a programme."""
 
@@ -36,6 +39,13 @@ class ShiftConfig(PairConfig):
     """Most of the logs to use, drawn at random."""
     heard_words: int | None
     """See `Logged`; for logs without tasks."""
+    reference: str | None = None
+    """Another model of the people in the logs, which the user is measured against; see `understudy.shift.excess`."""
+
+    def inputs(self) -> list[Path]:
+        """As `PairConfig.inputs`, the reference included."""
+        reference = None if self.reference is None else model_folder(self.reference, "user")
+        return [*super().inputs(), *([reference] if reference else [])]
 
 
 @lru_cache(maxsize=1)  # several stages in one worker ask for the same
@@ -68,6 +78,8 @@ def shift_plan(asked: Asked[ShiftConfig]) -> list[Stage]:
         stage(AGENT, "the_agent", "the agent in logged contexts"),
         stage(LOGS, "the_logs", "the logs against themselves"),
     ]
+    if config.reference is not None:
+        plan.append(stage(FORETOLD, "how_people_are_foretold", "people's words, foretold by the user"))
     if not asked.known:
         return [*plan, stage(CONTEXTS, "the_contexts", "where they lead", TOGETHER)]
     return [
@@ -110,10 +122,15 @@ def shift_report(run: RunFolder, asked: Asked[ShiftConfig]) -> ShiftReport:
         contexts=contexts,
         null=_curve(run.result(LOGS)["null"]),
         known=known,
+        reference=config.reference,
+        excess=_EXCESS.validate_python(run.result(FORETOLD)["excess"]) if config.reference is not None else [],
         verdict=verdict(policy.points, simulator.points, contexts),
         failed=sum(run.result(name)["failed"] for name in TOGETHER),
         cpu_seconds=cpu_seconds(run, (stage.name for stage in shift_plan(asked))),
     )
+
+
+_EXCESS = TypeAdapter(list[ExcessCrossEntropy])
 
 
 def _curve(points: list[dict[str, Any]]) -> list[TwoSample]:

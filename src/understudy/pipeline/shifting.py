@@ -25,6 +25,7 @@ from understudy.results import SideShift, StepExample
 from understudy.runs import stream_seed, write_json
 from understudy.scheduler import StageContext
 from understudy.shift.exact import reward_bound
+from understudy.shift.excess import excess_cross_entropy
 from understudy.shift.likelihood import context_shift_by_turn, message_shift_by_turn
 from understudy.shift.steps import Act, at_turns, step_shift
 from understudy.shift.telling import LEAVES, telling_contexts, telling_words
@@ -67,6 +68,18 @@ def the_real_users(context: StageContext, config: ShiftConfig) -> None:
     write_json(context.output / "result.json", found.to_json())
 
 
+def how_people_are_foretold(context: StageContext, config: ShiftConfig) -> None:
+    """What people said, by the user and by another model of them: `ExcessCrossEntropy` by turn."""
+    assert config.reference is not None  # the plan has this stage where there is one
+    logged = shift_of(config).logged
+    temperature = config.sampling.temperature or 1.0  # what is never drawn from has probabilities all the same
+    models = [load_chat_model(name) for name in (config.user, config.reference)]
+    user, other = (reply_log_probs([model], "user", logged, temperature) for model in models)
+    both = [(u, o) for u, o in zip(user, other, strict=True) if u is not None and o is not None]
+    points = excess_cross_entropy([u for u, _ in both], [[o for _, o in both]], seed=config.seed, min_alive=MIN_PAIRS)
+    write_json(context.output / "result.json", {"excess": [asdict(point) for point in points]})
+
+
 def the_two_together(context: StageContext, config: ShiftConfig, part: int) -> None:
     """Every so many of the logs' tasks, from `part` on: the agent with the user."""
     asked = shift_of(config)
@@ -78,7 +91,7 @@ def the_two_together(context: StageContext, config: ShiftConfig, part: int) -> N
 
 def the_logs(context: StageContext, config: ShiftConfig) -> None:
     """The logs against themselves, in two halves."""
-    curve = null_curve(shift_of(config).logged, seed=config.seed, min_alive=MIN_PAIRS // 2)
+    curve = null_curve(shift_of(config).logged, seed=config.seed, min_alive=MIN_PAIRS // 2, joint=True)
     write_json(context.output / "result.json", {"null": [asdict(point) for point in curve]})
 
 
@@ -94,9 +107,10 @@ def the_agent_with_people(context: StageContext, config: ShiftConfig) -> None:
         "context_shift": [],
         "bound": None,
     }
-    # A user that weighs candidates has no likelihood; of others it is known at the temperature of 1 alone.
-    if ResidualEnergy.load(Path(config.user)) is None and config.sampling.temperature == 1:
-        result |= _likelihoods(family, held[:_LIKELIHOODS], load_chat_model(config.user))
+    temperature = config.sampling.temperature
+    # A user that weighs candidates has no likelihood, and one that never draws gives its replies no probability.
+    if ResidualEnergy.load(Path(config.user)) is None and temperature > 0:
+        result |= _likelihoods(family, held[:_LIKELIHOODS], load_chat_model(config.user), temperature)
     write_json(context.output / "result.json", result)
 
 
@@ -139,10 +153,12 @@ def _hold(asked: Asked[ShiftConfig], user: Speaker, part: slice, context: StageC
     )
 
 
-def _likelihoods(family: KnownUserFamily, dialogues: Sequence[Dialogue], user: ChatModel) -> dict[str, Any]:
+def _likelihoods(
+    family: KnownUserFamily, dialogues: Sequence[Dialogue], user: ChatModel, temperature: float
+) -> dict[str, Any]:
     """The user's replies against real ones by their probabilities, and what that can do to the reward."""
     people = [family.population.log_prob_marginal(d.task, d.messages) for d in dialogues]
-    found = reply_log_probs([user], "user", dialogues)
+    found = reply_log_probs([user], "user", dialogues, temperature)
     whole = [i for i, q in enumerate(found) if q is not None]
     log_p, log_q = [people[i] for i in whole], [q for q in found if q is not None]
     delta = message_shift_by_turn(log_p, log_q, min_alive=1)

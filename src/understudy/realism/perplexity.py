@@ -36,7 +36,7 @@ class Perplexity:
 
 
 def reply_log_probs(
-    members: Sequence[ChatModel], side: Role, dialogues: Sequence[Dialogue]
+    members: Sequence[ChatModel], side: Role, dialogues: Sequence[Dialogue], temperature: float = 1.0
 ) -> list[list[float] | None]:
     """log P(message | what was said before, prompt) of each of this side's messages, its end included, by dialogue.
 
@@ -46,8 +46,9 @@ def reply_log_probs(
     Args:
         members: one model, or those of an ensemble, each of which holds an equal share of the dialogues: which one it is
             can be told ever better from what was said (`mixture`).
+        temperature: that the messages are sampled at, above 0; the probabilities are those of sampling so.
     """
-    found = [[_per_message(scored) for scored in _scored(member, side, dialogues)] for member in members]
+    found = [[_per_message(scored) for scored in _scored(member, side, dialogues, temperature)] for member in members]
     return [
         None if any(f is None for f in one) else mixture([f for f in one if f is not None])
         for one in zip(*found, strict=True)
@@ -123,7 +124,7 @@ def _per_message(scored: tuple[Example, NDArray[np.float32]] | None) -> list[flo
 
 
 def _scored(
-    chat_model: ChatModel, side: Role, dialogues: Sequence[Dialogue]
+    chat_model: ChatModel, side: Role, dialogues: Sequence[Dialogue], temperature: float = 1.0
 ) -> list[tuple[Example, NDArray[np.float32]] | None]:
     """Each dialogue in this side's view with log P of each token, [T]; None where it is longer than the model's context."""
     device = default_device()
@@ -134,7 +135,7 @@ def _scored(
     pad = chat_model.tokenizer.pad_token_id
     with torch.no_grad():
         for batch in batches_by_length([examples[i] for i in fitting], _BATCH_TOKENS, pad, device):
-            logp = token_logprobs(model, batch.ids).cpu().numpy()
+            logp = token_logprobs(model, batch.ids, temperature).cpu().numpy()
             for row, place in enumerate(batch.indices):
                 example = examples[fitting[place]]
                 found[fitting[place]] = example, logp[row, : len(example.ids)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from understudy.results.record import Figure, Record
+from understudy.shift.excess import ExcessCrossEntropy
 from understudy.shift.likelihood import TurnShift
 from understudy.shift.steps import StepShift
 from understudy.shift.telling import Telling, TellingContext
@@ -66,6 +69,8 @@ class ShiftReport(Record):
         simulator: the user against people.
         contexts: dialogues of the two (positive) against the logs, by turn; the bounds hold for all turns together.
         null: the logs against themselves, in two halves.
+        reference: another model of these people, where one was given.
+        excess: how much worse than the better of the two the user foretells them, by turn; a heuristic, no bound.
         failed: dialogues of the two that could not be finished, and are left out.
         cpu_seconds: that it took, of all processes.
     """
@@ -82,6 +87,8 @@ class ShiftReport(Record):
     contexts: list[TwoSample]
     null: list[TwoSample]
     known: KnownUsers | None
+    reference: str | None = None
+    excess: list[ExcessCrossEntropy] = Field(default_factory=list)
     verdict: list[Finding]
     failed: int
     cpu_seconds: float

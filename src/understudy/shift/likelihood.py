@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class TurnShift:
         high: upper end.
         dialogues: of the first speaker.
         alive: those that have not ended at this turn.
+        kl_bound: of messages, what `tv` is at most by the mean KL divergence (`kl_bound`), which is estimated from the same
+            messages; None where no likelihoods were compared, and in results of earlier versions.
     """
 
     turn: int
@@ -47,6 +49,20 @@ class TurnShift:
     high: float
     dialogues: int
     alive: int
+    kl_bound: float | None = None
+
+
+def kl_bound(kl: float) -> float:
+    """The most that a total variation can be for a KL divergence: `min(sqrt(KL / 2), sqrt(1 - e^-KL))`, in [0, 1].
+
+    Pinsker's inequality and that of Bretagnolle and Huber (1979), of which the first is sharper below 1.6 nats. Both are
+    concave, so that they hold for means over contexts as well.
+
+    Args:
+        kl: in nats, 0 to inf; an estimate below 0 counts as 0.
+    """
+    kl = max(0.0, kl)
+    return min(math.sqrt(kl / 2), math.sqrt(-math.expm1(-kl)))
 
 
 def message_total_variation(log_p: float, log_q: float) -> float:
@@ -75,7 +91,9 @@ def message_shift_by_turn(
     Raises:
         ValueError: if the two do not hold the same numbers of messages.
     """
-    return shift_by_turn(_distances(log_p, log_q), min_alive=min_alive)
+    points = shift_by_turn(_distances(log_p, log_q), min_alive=min_alive)
+    ratios = _by_turn([[p - q for p, q in zip(*both, strict=True)] for both in zip(log_p, log_q, strict=True)])
+    return [replace(point, kl_bound=kl_bound(float(np.mean(ratios[point.turn])))) for point in points]
 
 
 def message_shift_values(log_p: Sequence[Sequence[float]], log_q: Sequence[Sequence[float]]) -> Values:

@@ -33,14 +33,21 @@ class ModelShift(NamedTuple):
 
 
 def model_shift(
-    p: ChatModel, q: ChatModel, side: Role, dialogues: Sequence[Dialogue], *, min_alive: int = 30
+    p: ChatModel,
+    q: ChatModel,
+    side: Role,
+    dialogues: Sequence[Dialogue],
+    *,
+    temperature: float = 1.0,
+    min_alive: int = 30,
 ) -> ModelShift:
-    """`eps_t` of a policy P against Q (for users `delta_t`), averaged over P's own contexts, both sampled at temperature 1.
+    """`eps_t` of a policy P against Q (for users `delta_t`), averaged over P's own contexts, both sampled at one temperature.
 
     The words are taken as the tokenizer writes them. Dialogues longer than either context are left out.
 
     Args:
-        dialogues: held by P.
+        dialogues: held by P, sampled at this temperature.
+        temperature: above 0.
 
     Raises:
         ModelError: if the models do not share their tokens and format.
@@ -62,7 +69,9 @@ def model_shift(
     found: list[tuple[list[float], list[float], list[float]]] = [([], [], [])] * len(examples)
     with torch.no_grad():
         for batch in batches_by_length(examples, _BATCH_TOKENS, p.tokenizer.pad_token_id, device):
-            figures = [f.cpu().numpy() for f in token_logprobs_and_distance(models[0], models[1], batch.ids)]
+            figures = [
+                f.cpu().numpy() for f in token_logprobs_and_distance(models[0], models[1], batch.ids, temperature)
+            ]
             for row, place in enumerate(batch.indices):
                 example = examples[place]
                 log_p, log_q, distance = (example.per_message(figure[row]) for figure in figures)
