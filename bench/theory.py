@@ -7,8 +7,9 @@
 In `ledger` every turn is rewarded and errors last, as Theorem 3.1 (arXiv 2605.26403) supposes of the worst case. At T=1, with
 the real users, over seeds: the gap to the oracle in turns; the bound on it from what the two agents say, `sum (H - i) eps_i`,
 with eps the total variation of whole messages in the arm's own contexts; the reward in training less the reward with real
-users, and the bound on that from `delta`, the total variation of the aligned user's replies; and the exponent of H in each,
-fitted in logs for each seed (1 linear, 2 quadratic). 95% t-intervals over seeds.
+users, for the arms that a simulated user answers, and the bound on that from `delta`, the total variation of that user's
+replies from people's; and the exponent of H in each, fitted in logs for each seed (1 linear, 2 quadratic). 95% t-intervals
+over seeds.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from understudy.stats import Interval, t_interval
 from understudy.tasks import load_family
 
 ARMS = ("base", "static", "interactive", "calibrated")
+TRAINED_WITH = {"interactive": "prompted stand-in (severity 1)", "calibrated": "aligned user"}
 DIALOGUES = 300
 """Dialogues of each arm whose messages are given a likelihood."""
 
@@ -56,19 +58,22 @@ def main() -> None:
         bound = np.array([[policy_bound(given.run, by_place[h, s], arm) for h in horizons] for s in seeds])
         show(f"{arm}: bound on it", bound, horizons)
         print(f"  gap above the bound in {int((gap > bound).sum())} of {gap.size} cells")
-    seen = np.array([[in_training(by_place[h, s]) for h in horizons] for s in seeds])
-    show("calibrated: in training less with real users", seen - reward["calibrated"], horizons)
-    delta = np.array([[user_bound(by_place[h, s]) for h in horizons] for s in seeds])
-    show("calibrated: bound on it", delta, horizons)
+    for arm in TRAINED_WITH:
+        seen = np.array([[in_training(by_place[h, s], arm) for h in horizons] for s in seeds])
+        show(f"{arm}: in training less with real users", seen - reward[arm], horizons)
+        delta = np.array([[mean_delta(by_place[h, s], arm) for h in horizons] for s in seeds])
+        show(f"{arm}: mean delta of its user", delta)
+        bound = np.array([[user_bound(by_place[h, s], arm) for h in horizons] for s in seeds])
+        show(f"{arm}: bound by delta", bound, horizons)
 
 
 def at_one(cell: CellData, arm: str) -> float:
     return cell.arms[arm].decoding["T=1"].reward
 
 
-def in_training(cell: CellData) -> float:
-    """The calibrated agent with the aligned user, once trained."""
-    found = cell.arms["calibrated"].reward_with_training_user
+def in_training(cell: CellData, arm: str) -> float:
+    """The agent with its training user, once trained."""
+    found = cell.arms[arm].reward_with_training_user
     assert found is not None
     return found.reward
 
@@ -83,10 +88,18 @@ def policy_bound(run: Path, cell: CellData, arm: str) -> float:
     return reward_bound(eps, np.zeros(len(eps)), 1.0, "per turn")
 
 
-def user_bound(cell: CellData) -> float:
-    """From the total variation of the aligned user's replies from people's; the first one is the opening."""
+def delta_of(cell: CellData, arm: str) -> np.ndarray:
+    """[turns] total variation of the replies of the arm's training user from people's; the first one is the opening."""
     assert cell.users is not None
-    delta = np.array([point.tv for point in cell.users.reply_shift["aligned user"]])
+    return np.array([point.tv for point in cell.users.reply_shift[TRAINED_WITH[arm]]])
+
+
+def mean_delta(cell: CellData, arm: str) -> float:
+    return float(delta_of(cell, arm).mean())
+
+
+def user_bound(cell: CellData, arm: str) -> float:
+    delta = delta_of(cell, arm)
     return reward_bound(np.zeros(len(delta)), delta, 1.0, "per turn")
 
 
