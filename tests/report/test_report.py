@@ -222,6 +222,36 @@ def test_the_stand_in_and_the_referee_are_named_as_what_they_are(
     assert "real users" not in referee_part
 
 
+def test_a_corpus_is_as_large_as_was_counted_not_as_the_config_says(demo: tuple[Path, str], tmp_path: Path) -> None:
+    def ran(*families: str) -> str:
+        fake.write_manifest(tmp_path, families, [0])
+        words = Page(build_report(tmp_path).read_text(encoding="utf-8")).words
+        return words[words.index("RL steps per arm") : words.index("dialogues per judgement")]
+
+    parts = {"base": 1068, "user-aligned": 1709, "user-referee": 1495, "user-unseen": 1709}
+    fake.write_cell(tmp_path, "negotiate", 0, judge_label=fake.REFEREE)
+    assert "logged dialogues" not in ran("negotiate")
+    fake.write_histories(tmp_path, "negotiate", 0, {"base": 1068, "user-aligned": 1709})
+    assert "behind the models" not in ran("negotiate")  # a part is not all
+    fake.write_histories(tmp_path, "negotiate", 0, parts)
+    assert "4,272 dialogues of people behind the models" in ran("negotiate")
+    assert "5,000" not in ran("negotiate")
+
+    assert "5,000 logged dialogues" in Page(demo[1]).words
+    fake.write_cell(tmp_path, "edit", 0)
+    fake.write_histories(tmp_path, "edit", 0, {"base": 1500, "user-aligned": 3000})
+    both = ran("edit", "negotiate")
+    assert "5,000 logged dialogues4,272 dialogues of people behind the models" in both
+    assert "4,500" not in both
+
+
+def test_the_page_of_the_negotiations_counts_their_dialogues(tmp_path: Path) -> None:
+    run = Path(__file__).resolve().parents[2] / "bench" / "results" / "negotiate"
+    words = Page(build_report(run, tmp_path / "page.html").read_text(encoding="utf-8")).words
+    assert "4,272 dialogues of people behind the models" in words
+    assert "5,000 logged dialogues" not in words
+
+
 def test_the_terminal_shows_the_same_numbers(demo: tuple[Path, str]) -> None:
     out = io.StringIO()
     print_summary(summarise(demo[0]), Console(file=out, width=80))

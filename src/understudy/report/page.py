@@ -159,15 +159,25 @@ def _ran(data: RunData) -> list[tuple[str, str]]:
         (str(len(seeds)), words),
         (str(len(arms)), "arms"),
     ]
-    for section, key, what in (
-        ("rl", "steps", "RL steps per arm"),
-        ("logs", "dialogues", "logged dialogues"),
-        ("judge", "dialogues", "dialogues per judgement"),
-    ):
-        found = data.config.get(section)
-        if isinstance(found, dict) and isinstance(found.get(key), int):
-            facts.append((f"{found[key]:,}", what))
+    facts += _planned(data, "rl", "steps", "RL steps per arm")
+    facts += _logged(data)
+    facts += _planned(data, "judge", "dialogues", "dialogues per judgement")
     return [*facts, *_endpoint(data)]
+
+
+def _planned(data: RunData, section: str, key: str, what: str) -> list[tuple[str, str]]:
+    found = data.config.get(section)
+    return [(f"{found[key]:,}", what)] if isinstance(found, dict) and isinstance(found.get(key), int) else []
+
+
+def _logged(data: RunData) -> list[tuple[str, str]]:
+    """The config's number where known users wrote them; of a corpus, which has a size of its own, what was counted."""
+    people = {cell.family: palette.is_referee(arm.judge_label) for cell in data.cells for arm in cell.arms.values()}
+    facts = [] if people and all(people.values()) else _planned(data, "logs", "dialogues", "logged dialogues")
+    counts = {cell.fitted_on for cell in data.cells if people.get(cell.family)} - {None}
+    if len(counts) == 1:
+        facts.append((f"{counts.pop():,}", "dialogues of people behind the models"))
+    return facts
 
 
 def _endpoint(data: RunData) -> list[tuple[str, str]]:

@@ -20,6 +20,9 @@ R = TypeVar("R", bound=Record)
 
 RL_ARMS = ("static", "multiturn-aware", "interactive", "calibrated", "oracle")
 
+_PARTS = ("base", "user-aligned", "user-referee")
+"""Stages whose models are each fitted on a part of a corpus of their own; together on all that is not held out."""
+
 
 @dataclass(frozen=True)
 class CellData:
@@ -31,6 +34,8 @@ class CellData:
         metrics: rows of training by arm.
         missing: what a finished cell would have beyond that, in words.
         all_judged: whether every arm of the config has been judged.
+        fitted_on: dialogues of a corpus behind its models, those that stopped their fitting included; None where a part's model
+            is not there yet, and without a referee.
     """
 
     family: str
@@ -44,6 +49,7 @@ class CellData:
     missing: tuple[str, ...]
     all_judged: bool
     interactivity: InteractivityResult | None = None
+    fitted_on: int | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,15 @@ def _cell(run: Path, family: str, seed: int, config: Mapping[str, Any]) -> CellD
         tuple(missing),
         set(expected) <= set(arms),
         interactivity,
+        _fitted_on(folder),
     )
+
+
+def _fitted_on(folder: Path) -> int | None:
+    histories = [_json(folder / part / "history.json") for part in _PARTS]
+    counts = [history.get("dialogues") if isinstance(history, dict) else None for history in histories]
+    found = [count for count in counts if isinstance(count, int)]
+    return sum(found) if len(found) == len(_PARTS) else None
 
 
 def _is_sweep(result: ArmResult) -> bool:
