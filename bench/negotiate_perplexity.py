@@ -1,6 +1,6 @@
 """How well a small model foretells people's negotiations, next to the GRUs of Lewis et al. 2017 (arXiv 1706.05125).
 
-    python bench/negotiate_perplexity.py DATA [--hidden 192 --layers 4 --epochs 12 --members 2 --choose]
+    python bench/negotiate_perplexity.py DATA [--hidden 192 --layers 4 --epochs 12 --dropout 0.1 --members 2 --choose]
 
 Trains on all of the corpus' `train.txt` but a twentieth that chooses the epoch, from both sides of each negotiation, and
 gives the perplexity per word on `val.txt`. As in the authors' files, each side's line is a sample of its own: the prompt
@@ -75,12 +75,16 @@ def main() -> None:
         held_out if asked.choose else both_sides(read_negotiations(corpus_folder(asked.data) / VALIDATION)[0], known)
     )
     torch.set_num_threads(asked.members * asked.threads)
-    nll, words, messages, unknown = scored(models, judged)
+    whole = {"together": models} if len(models) > 1 else {}
+    for name, chosen in whole | {f"member {i}": [model] for i, model in enumerate(models)}.items():
+        nll, words, messages, unknown = scored(chosen, judged)
+        print(
+            f"{name}: perplexity per word or end {math.exp(nll / words):.2f}, "
+            f"where YOU: and THEM: count as words {math.exp(nll / (words + messages)):.2f}"
+        )
     print(
         f"trained in {trained:.0f} s; {len(judged):,} samples judged, {words:,} words and ends, {unknown:.1%} unknown"
     )
-    print(f"perplexity per word or end {math.exp(nll / words):.2f}")
-    print(f"the same where YOU: and THEM: count as words {math.exp(nll / (words + messages)):.2f}")
 
 
 def corpus(asked: Namespace) -> tuple[list[Dialogue], list[Dialogue], set[str]]:
