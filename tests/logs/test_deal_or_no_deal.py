@@ -69,6 +69,7 @@ def test_lines_without_a_twin_are_left_out_and_listed(tmp_path: Path) -> None:
         ("</input>", "", "does not read <input>"),
         ("<input> 1 2 3 1 1 5", "<input> 1 2 3 1 1", "<input> is '1 2 3 1 1', not six whole numbers"),
         ("<input> 1 2 3 1 1 5", "<input> 1 2 3 1 1 x", "not six whole numbers"),
+        ("<input> 1 2 3 1 1 5", "<input> 1 2 3 1 1 ²", "not six whole numbers"),
         ("<input> 1 2 3 1 1 5", "<input> 1 2 3 1 1 6", "<input>: all items are worth 11 points, not 10"),
         ("<partner_input> 1 1 3 3 1 0", "<partner_input> 1 1 2 4 1 1", "of the sides differ"),
         ("THEM: deal", "ME: deal", "a message does not begin with YOU: or THEM:"),

@@ -24,6 +24,8 @@ from understudy.logs.importing import (
     ImportSummary,
     import_logs,
 )
+from understudy.logs.sources.negotiations import NO_NEGOTIATION, NO_TWIN
+from understudy.logs.sources.raw import NO_UTF8
 
 SAID = (("user", "hi , where is my order ?"), ("assistant", "what is its number ?"), ("user", "28740 , grüße 😀"))
 OTHERS = (("user", "is it open ?"), ("assistant", "until six"))
@@ -129,20 +131,60 @@ def test_columnar_files_and_data_sets_by_name(tmp_path: Path) -> None:
         import_logs([str(tmp_path / "bad.parquet")], tmp_path / "no")
 
 
-def test_negotiations(tmp_path: Path) -> None:
+def negotiation(opening: str) -> tuple[bytes, bytes]:
+    """The two lines of a negotiation: as seen by the person who spoke first, and by the other."""
     mine, theirs = "1 0 4 2 1 2", "1 4 4 1 1 2"
     line = (
-        "<input> {} </input> <dialogue> {} 4 hats <eos> {} deal <eos> {} <selection> </dialogue> "
+        "<input> {} </input> <dialogue> {} {} <eos> {} deal <eos> {} <selection> </dialogue> "
         "<output> {} {} </output> <partner_input> {} </partner_input>\n"
     )
     hats, rest = "item0=0 item1=4 item2=0", "item0=1 item1=0 item2=1"
-    first = line.format(mine, "YOU:", "THEM:", "YOU:", hats, rest, theirs)
-    second = line.format(theirs, "THEM:", "YOU:", "THEM:", rest, hats, mine)
-    (tmp_path / "x.txt").write_text(first + second)
-    (found,), _, _ = imported(tmp_path / "x.txt", tmp_path / "out")
+    first = line.format(mine, "YOU:", opening, "THEM:", "YOU:", hats, rest, theirs)
+    second = line.format(theirs, "THEM:", opening, "YOU:", "THEM:", rest, hats, mine)
+    return first.encode(), second.encode()
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x.txt.gz"])
+def test_negotiations(name: str, tmp_path: Path) -> None:
+    said = b"".join(negotiation("4 hats"))
+    (tmp_path / name).write_bytes(gzip.compress(said) if name.endswith(".gz") else said)
+    (found,), _, _ = imported(tmp_path / name, tmp_path / "out")
     assert spoken(found) == (("user", "4 hats"), ("assistant", "deal"))
     assert found.extra["user_values"] == [0, 2, 2]
     assert found.extra["assistant_takes"] == [1, 0, 1]
+
+
+def test_bad_lines_of_negotiations_are_rejects_and_all_else_is_kept(tmp_path: Path) -> None:
+    whole, cut, bytes_, first, superscript = (negotiation(f"{word} hats") for word in ("4", "all", "my", "the", "some"))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.txt").write_bytes(
+        b"".join([first[0][:150] + b"\n", first[1], cut[0], cut[1][:-20] + b"\n", b"\n", *whole])
+        + bytes_[0].replace(b"my", b"m\xff")
+        + superscript[0].replace(b"1 0 4 2 1 2", "1 0 4 2 1 ²".encode())
+        + superscript[0].replace(b"item0=0", b"item0=" + b"9" * 5000)
+    )
+    (tmp_path / "in/b.jsonl").write_bytes(talk_lines())
+    found, summary, rejects = imported(tmp_path / "in", tmp_path / "out")
+    assert [c.id for c in found] == ["a.txt:6", "a", "b"]
+    expected = [
+        (1, NO_NEGOTIATION), (2, NO_TWIN), (3, NO_TWIN), (4, NO_NEGOTIATION),
+        (8, NO_UTF8), (9, NO_NEGOTIATION), (10, NO_NEGOTIATION),
+    ]  # fmt: skip
+    assert [(r["where"], r["reason"]) for r in rejects] == [
+        (f"{tmp_path / 'in/a.txt'}:{n}", why) for n, why in expected
+    ]
+    assert "does not read <input>" in rejects[0]["detail"]
+    assert rejects[1]["record"] == first[1].decode()[:200]
+    assert summary.records == summary.kept + sum(summary.rejected.values()) == 10
+
+
+def test_a_file_of_nothing_but_bad_negotiations_loses_no_other(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.txt").write_bytes(negotiation("4 hats")[0] * 2)
+    (tmp_path / "in/b.jsonl").write_bytes(talk_lines())
+    found, _, rejects = imported(tmp_path / "in", tmp_path / "out")
+    assert [c.id for c in found] == ["a", "b"]
+    assert [r["reason"] for r in rejects] == [NO_TWIN] * 2
 
 
 UNUSABLE = [

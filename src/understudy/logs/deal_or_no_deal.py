@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +32,8 @@ _LINE = re.compile(
     r"<output> (?P<output>.*?) </output> <partner_input> (?P<theirs>.*?) </partner_input>"
 )
 _MESSAGE = re.compile(r"(YOU|THEM): (.+)")
-_OUTPUT = re.compile(r"item0=(\d+) item1=(\d+) item2=(\d+) item0=(\d+) item1=(\d+) item2=(\d+)")
+_NUMBER = r"\d{1,9}"  # longer ones are a damaged line, and Python converts no more than some thousand digits
+_OUTPUT = re.compile(" ".join(f"item{item}=({_NUMBER})" for item in (0, 1, 2, 0, 1, 2)))
 _NO_SPLIT: dict[str, Ending] = {
     "<disagree>": "disagree",
     "<no_agreement>": "no_agreement",
@@ -64,6 +66,23 @@ class Negotiation:
     ending: Ending
     first_takes: Counts | None = None
     second_takes: Counts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One line: a negotiation as seen by one of the two people.
+
+    Attributes:
+        negotiation: told from neither side, its `line` left at 0.
+        mine_first: whether YOU spoke first.
+    """
+
+    negotiation: Negotiation
+    mine_first: bool
+
+    def of_the_other_side(self) -> View:
+        """What the twin of this line tells."""
+        return replace(self, mine_first=not self.mine_first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +129,53 @@ def read_negotiations(path: Path) -> tuple[list[Negotiation], Summary]:
         raise LogError(f"cannot be read: {error}", where=str(path), fix="give the authors' text file") from None
     if not lines:
         raise LogError("is empty", where=str(path), fix=_FORMAT_FIX)
-    # Lines of one negotiation are equal once told from neither side; each waits here for its twin of the other side.
-    waiting: dict[tuple[Negotiation, bool], list[int]] = defaultdict(list)
-    found: list[Negotiation] = []
-    for number, line in enumerate(lines, 1):
-        told, mine_first = _parse(line, f"{path}:{number}")
-        twins = waiting[told, not mine_first]
-        if twins:
-            found.append(replace(told, line=twins.pop(0)))
-        else:
-            waiting[told, mine_first].append(number)
-    found.sort(key=lambda negotiation: negotiation.line)
-    unpaired = tuple(sorted(number for numbers in waiting.values() for number in numbers))
+    found, unpaired = pair((number, parse_line(line, f"{path}:{number}")) for number, line in enumerate(lines, 1))
     tally = {ending: sum(n.ending == ending for n in found) for ending in ("agreed", *_NO_SPLIT.values())}
     return found, Summary(len(lines), unpaired, **tally)
+
+
+def parse_line(line: str, where: str) -> View:
+    """What one line tells.
+
+    Raises:
+        LogError: if it does not have the format.
+    """
+    match = _LINE.fullmatch(line.strip())
+    if match is None:
+        raise LogError(
+            "does not read <input> .. </input> <dialogue> .. </dialogue> <output> .. </output> <partner_input> ..",
+            where=where,
+            fix=_FORMAT_FIX,
+        )
+    counts, mine = _context(match["mine"], where, "<input>")
+    other_counts, theirs = _context(match["theirs"], where, "<partner_input>")
+    if counts != other_counts:
+        raise LogError(f"counts {counts} and {other_counts} of the sides differ", where=where, fix=_FORMAT_FIX)
+    mine_first, texts = _texts(match["words"], where)
+    ending, my_takes, their_takes = _output(match["output"], counts, where)
+    first, second = (
+        ((mine, my_takes), (theirs, their_takes)) if mine_first else ((theirs, their_takes), (mine, my_takes))
+    )
+    return View(Negotiation(0, counts, first[0], second[0], texts, ending, first[1], second[1]), mine_first)
+
+
+def pair(views: Iterable[tuple[int, View]]) -> tuple[list[Negotiation], tuple[int, ...]]:
+    """Twins as one negotiation each, in order of their first lines; and the numbers of the lines without a twin.
+
+    Args:
+        views: the lines with their numbers.
+    """
+    # Lines of one negotiation are equal once told from neither side; each waits here for its twin of the other side.
+    waiting: dict[View, list[int]] = defaultdict(list)
+    found: list[Negotiation] = []
+    for number, view in views:
+        twins = waiting[view.of_the_other_side()]
+        if twins:
+            found.append(replace(view.negotiation, line=twins.pop(0)))
+        else:
+            waiting[view].append(number)
+    found.sort(key=lambda negotiation: negotiation.line)
+    return found, tuple(sorted(number for numbers in waiting.values() for number in numbers))
 
 
 def read_scenarios(path: Path) -> list[tuple[Counts, Counts, Counts]]:
@@ -152,30 +204,9 @@ def read_scenarios(path: Path) -> list[tuple[Counts, Counts, Counts]]:
     return scenarios
 
 
-def _parse(line: str, where: str) -> tuple[Negotiation, bool]:
-    """The negotiation of a line (its own line number left at 0), and whether YOU spoke first."""
-    match = _LINE.fullmatch(line.strip())
-    if match is None:
-        raise LogError(
-            "does not read <input> .. </input> <dialogue> .. </dialogue> <output> .. </output> <partner_input> ..",
-            where=where,
-            fix=_FORMAT_FIX,
-        )
-    counts, mine = _context(match["mine"], where, "<input>")
-    other_counts, theirs = _context(match["theirs"], where, "<partner_input>")
-    if counts != other_counts:
-        raise LogError(f"counts {counts} and {other_counts} of the sides differ", where=where, fix=_FORMAT_FIX)
-    mine_first, texts = _texts(match["words"], where)
-    ending, my_takes, their_takes = _output(match["output"], counts, where)
-    first, second = (
-        ((mine, my_takes), (theirs, their_takes)) if mine_first else ((theirs, their_takes), (mine, my_takes))
-    )
-    return Negotiation(0, counts, first[0], second[0], texts, ending, first[1], second[1]), mine_first
-
-
 def _context(text: str, where: str, part: str) -> tuple[Counts, Counts]:
     """Counts and values of `count value count value count value`."""
-    numbers = [int(word) for word in text.split() if word.isdigit()]
+    numbers = [int(word) for word in text.split() if re.fullmatch(_NUMBER, word)]
     if len(numbers) != 6 or len(text.split()) != 6:
         raise LogError(f"{part} is {text!r}, not six whole numbers", where=where, fix=_FORMAT_FIX)
     counts, values = _three(numbers[0::2]), _three(numbers[1::2])

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import IO, cast
 
 from understudy.errors import LogError
-from understudy.logs.deal_or_no_deal import read_negotiations
 from understudy.logs.sources.columnar import columnar_rows
 from understudy.logs.sources.json_text import json_lines, json_list
+from understudy.logs.sources.negotiations import MARK, negotiation_records
 from understudy.logs.sources.raw import Raw
 from understudy.logs.sources.tables import table_rows
 
@@ -77,23 +77,14 @@ def _suffix(path: Path) -> str:
 
 
 def _text_records(path: Path, file: IO[bytes], suffix: str, head: bytes) -> Iterator[Raw]:
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:64]
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(_UTF16):
         yield Raw(f"{path}:1", None, "UTF-16", "save the file as UTF-8")
-    elif start.startswith(b"<input>"):
-        yield from _negotiations(path)
     elif suffix in (".csv", ".tsv"):
         yield from table_rows(path, file)
     elif start.startswith(b"["):
         yield from json_list(path, file)
+    elif any(line.startswith(MARK) for line in start.splitlines()):  # the first line may be a damaged one
+        yield from negotiation_records(path, file)
     else:
         yield from json_lines(path, file)
-
-
-def _negotiations(path: Path) -> Iterator[Raw]:
-    if path.suffix == ".gz":
-        raise LogError("is a packed file of Deal or No Deal", where=str(path), fix="unpack it first")
-    found, summary = read_negotiations(path)
-    yield from (Raw(f"{path}:{n.line}", n) for n in found)
-    twin = "a line without the twin that the other side's line would be"
-    yield from (Raw(f"{path}:{number}", None, twin) for number in summary.unpaired)

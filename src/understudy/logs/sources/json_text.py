@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from understudy.logs.sources.raw import Raw
+from understudy.logs.sources.raw import NO_UTF8, Raw, beginning
 
 _WHOLE = 1 << 28
 """Bytes that are read at once where nothing else helps."""
-_SHOWN = 200
 NO_LIST = "a list that is cut off or no JSON from here on"
 
 
@@ -74,11 +73,11 @@ def _whole_list(path: Path) -> list[object] | None:
 
 
 def _parsed(path: Path, number: int, line: bytes) -> Raw:
-    where, shown = f"{path}:{number}", line[:_SHOWN].decode("utf-8", "replace").rstrip("\n")
+    where, shown = f"{path}:{number}", beginning(line)
     try:
         return Raw(where, json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8")))
     except UnicodeDecodeError as error:
-        return Raw(where, None, "no UTF-8", f"byte {error.start + 1} of the line", shown)
+        return Raw(where, None, NO_UTF8, f"byte {error.start + 1} of the line", shown)
     except json.JSONDecodeError as error:
         # Whoever writes line by line ends each line.
         problem = "no JSON" if line.endswith(b"\n") else "a last line that is cut off"

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SHOWN = 200
+"""Characters that are shown of what could not be parsed."""
+NO_UTF8 = "no UTF-8"
+"""The problem of bytes that are none, wherever they are found."""
+
 
 @dataclass(frozen=True, slots=True)
 class Raw:
@@ -14,7 +19,7 @@ class Raw:
         record: parsed; with a problem, what is known of it, else None.
         problem: why it cannot be used, in words that are the same for all such records; empty where it can.
         detail: more on the problem.
-        text: what could not be parsed, cut to its beginning.
+        text: what could not be parsed, cut to its `beginning`.
     """
 
     where: str
@@ -22,3 +27,10 @@ class Raw:
     problem: str = ""
     detail: str = ""
     text: str = ""
+
+
+def beginning(text: str | bytes) -> str:
+    """The first characters of what could not be parsed; bytes that are no UTF-8 are replaced."""
+    if isinstance(text, bytes):
+        text = text[: 4 * SHOWN].decode("utf-8", "replace")  # no character takes more than 4 bytes
+    return text.rstrip("\r\n")[:SHOWN]

@@ -8,15 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from understudy.logs.sources.raw import Raw
+from understudy.logs.sources.raw import NO_UTF8, Raw, beginning
 
 _LARGEST_CELL = 1 << 27
 _DELIMITERS = ",;\t|"
-OTHER_LENGTH, NO_UTF8, NO_TABLE = (
-    "a row of another length",
-    "no UTF-8",
-    "a table that is cut off or no CSV from here on",
-)
+OTHER_LENGTH = "a row of another length"
+NO_TABLE = "a table that is cut off or no CSV from here on"
 
 
 def table_rows(path: Path, file: IO[bytes]) -> Iterator[Raw]:
@@ -51,7 +48,7 @@ def _known(row: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def _shown(row: Mapping[Any, Any]) -> str:
-    return str([value for value in row.values() if value is not None])[:200].encode("utf-8", "replace").decode()
+    return beginning(str([value for value in row.values() if value is not None]).encode("utf-8", "replace"))
 
 
 def _broken(text: str) -> bool:
