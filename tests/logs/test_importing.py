@@ -220,6 +220,38 @@ def test_what_cannot_be_used_is_written_down_with_its_reason(tmp_path: Path) -> 
     assert summary.mended == {RENAMED: 1}
 
 
+def test_all_faults_of_a_record_are_told_at_once(tmp_path: Path) -> None:
+    said = (("user", "hi"), ("assistant", " "), ("narrator", "x"), ("system", "late"), ("narrator", "y"), ("user", ""))
+    odd = {"role": "clown", "content": 7}
+    records = [
+        {"messages": [*messages(said[:5]), odd, *messages(said[5:])]},
+        {"messages": messages((("user", "hi"), ("user", ""), ("system", "late"), ("system", " ")))},
+        {"messages": messages((("system", "a"), ("system", "b")))},
+        {"messages": messages(SAID)},
+    ]
+    (tmp_path / "x.jsonl").write_bytes(lines(*records))
+    _, summary, rejects = imported(tmp_path / "x.jsonl", tmp_path / "out")
+    assert [(r["reason"], r["detail"], r.get("also")) for r in rejects] == [
+        (
+            "unknown role",
+            "message 3: 'narrator'; message 5: 'narrator'; message 6: 'clown'",
+            [
+                "words that are no text (message 6: int)",
+                "an empty message (message 2, assistant)",
+                "a system message in the middle (message 4)",
+            ],
+        ),
+        (
+            "an empty message",
+            "message 2, user",
+            ["a system message in the middle (message 3)", "nothing said by the assistant"],
+        ),
+        ("nothing said by the user", "", ["nothing said by the assistant"]),
+    ]
+    assert [r["record"] for r in rejects] == records[:3]
+    assert summary.rejected == {"unknown role": 1, "an empty message": 1, "nothing said by the user": 1}
+
+
 def test_what_is_mended_is_counted(tmp_path: Path) -> None:
     said = (
         ("system", "be kind"),
@@ -479,6 +511,19 @@ def test_a_list_that_is_cut_off_keeps_what_came_before(tmp_path: Path) -> None:
 def read_pairs(record: Any) -> Conversation:
     """A reader of one's own."""
     return Conversation(record["nr"], (Turn("user", record["q"]), Turn("assistant", record["a"])))
+
+
+def read_oddly(record: Any) -> Conversation:
+    """A reader of one's own that lets through what it should not."""
+    return Conversation(record["nr"], (Turn("user", ""), Turn(record["who"], "hi"), Turn("user", "ho")))
+
+
+def test_faults_of_a_reader_of_ones_own_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(lines({"nr": "1", "who": "narrator"}))
+    with pytest.raises(
+        LogError, match=r"unknown role \(message 2: 'narrator'.*\); an empty message \(message 1, user\)"
+    ):
+        import_logs([str(tmp_path / "x.jsonl")], tmp_path / "out", format_name=f"{__name__}:read_oddly")
 
 
 def test_a_reader_of_ones_own(tmp_path: Path) -> None:

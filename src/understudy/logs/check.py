@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from understudy.logs.conversation import Conversation, Turn
-from understudy.logs.formats.base import Unfit
+from understudy.logs.unfit import Unfit
 
 JOINED = "messages of one side in a row, joined"
 NO_LAST_WORD = "an empty last message, left out"
@@ -19,22 +20,17 @@ def check(conversation: Conversation) -> tuple[Conversation, list[str]]:
     between them; calls and answers of tools stay as they are.
 
     Raises:
-        Unfit: if a side says nothing, a message is empty (the last one aside), or a system message comes late.
+        Unfit: with all faults: a side says nothing, a message is empty (the last one aside), a system message comes late.
     """
+    faults = message_faults(conversation.turns)
     turns, mended = list(conversation.turns), []
-    if turns and not turns[-1].text.strip() and not turns[-1].may_be_empty:
+    if turns and _is_empty(turns[-1]):
         turns.pop()
         mended.append(NO_LAST_WORD)
-    for index, turn in enumerate(turns, 1):
-        if not turn.text.strip() and not turn.may_be_empty:
-            raise Unfit("an empty message", f"message {index}, {turn.role}")
-    spoken = [index for index, turn in enumerate(turns) if turn.role != "system"]
-    late = next((i for i, turn in enumerate(turns) if spoken and i > spoken[0] and turn.role == "system"), None)
-    if late is not None:
-        raise Unfit("a system message in the middle", f"message {late + 1}")
-    for role in ("user", "assistant"):
-        if not any(turn.role == role for turn in turns):
-            raise Unfit(f"nothing said by the {role}")
+    said = {turn.role for turn in turns}
+    faults += [Unfit(f"nothing said by the {role}") for role in ("user", "assistant") if role not in said]
+    if faults:
+        raise Unfit.of_all(faults)
     joined: list[Turn] = []
     for turn in turns:
         if joined and turn.role == joined[-1].role and turn.role != "tool" and not joined[-1].calls:
@@ -45,6 +41,29 @@ def check(conversation: Conversation) -> tuple[Conversation, list[str]]:
         else:
             joined.append(turn)
     return replace(conversation, turns=tuple(joined)), mended
+
+
+def message_faults(turns: Sequence[Turn | None]) -> list[Unfit]:
+    """What is wrong with single messages: empty ones (the last one aside), and system messages that come late.
+
+    Args:
+        turns: None stands for a message that could not be read.
+    """
+    told = turns[:-1] if turns and _is_empty(turns[-1]) else turns
+    numbered = [(number, turn) for number, turn in enumerate(told, 1) if turn is not None]
+    start = next((number for number, turn in numbered if turn.role != "system"), len(told))
+    return [
+        *(Unfit("an empty message", f"message {n}, {turn.role}") for n, turn in numbered if _is_empty(turn)),
+        *(
+            Unfit("a system message in the middle", f"message {n}")
+            for n, turn in numbered
+            if n > start and turn.role == "system"
+        ),
+    ]
+
+
+def _is_empty(turn: Turn | None) -> bool:
+    return turn is not None and not turn.text.strip() and not turn.may_be_empty
 
 
 def _join(one: Turn, other: Turn) -> Turn:

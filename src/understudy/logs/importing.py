@@ -49,7 +49,7 @@ class ImportSummary:
         without_person: conversations kept without a known person.
         with_tools: conversations kept in which tools are called or answer.
         mended: conversations kept after something was mended, by what.
-        rejected: records by the reason why they were not kept.
+        rejected: records by the (first) reason why they were not kept.
         passed_over: files in folders whose endings are not among those of logs.
     """
 
@@ -77,9 +77,9 @@ def import_logs(
 ) -> ImportSummary:
     """Read files, folders and data sets by name (`hub:owner/name`) into `out`.
 
-    Writes `dialogues.jsonl`, `rejects.jsonl` (file, line, reason, detail, and the record) and `summary.json`; the folder
-    appears whole or not at all. What was seen is kept on disk; in memory stay a number per person, and the names of
-    conversations that lost a row.
+    Writes `dialogues.jsonl`, `rejects.jsonl` (file, line, reason, detail, what else is wrong, and the record) and
+    `summary.json`; the folder appears whole or not at all. What was seen is kept on disk; in memory stay a number per
+    person, and the names of conversations that lost a row.
 
     Args:
         format_name: reads everything as this format; without it each file is read as what one of its first records looks like.
@@ -150,7 +150,7 @@ class _Writer:
             if twin is not None:
                 raise Unfit(DUPLICATE, twin)
         except Unfit as unfit:
-            self._reject(where, unfit.kind, unfit.detail, record)
+            self._reject(where, unfit, record)
             return
         unique = self._seen.unique(conversation.id)
         if unique != conversation.id:
@@ -161,17 +161,20 @@ class _Writer:
     def problem(self, raw: Raw) -> None:
         """Write down what could not even be parsed."""
         self.summary.records += 1
-        self._reject(raw.where, raw.problem, raw.detail, raw.text)
+        self._reject(raw.where, Unfit(raw.problem, raw.detail), raw.text)
 
     def unknown_form(self, error: LogError) -> None:
         """Write down a file that holds no conversation in any form that is known."""
         self.unknown = self.unknown or error
         self.problem(Raw(error.where, None, UNKNOWN_FORM, error.what))
 
-    def _reject(self, where: str, reason: str, detail: str, record: object) -> None:
-        self.summary.rejected[reason] += 1
-        self.first_reject = self.first_reject or f"{where}: {reason}{f' ({detail})' if detail else ''}"
-        self._rejects.write(line_of({"where": where, "reason": reason, "detail": detail, "record": record}))
+    def _reject(self, where: str, unfit: Unfit, record: object) -> None:
+        self.summary.rejected[unfit.kind] += 1
+        self.first_reject = self.first_reject or f"{where}: {unfit}"
+        also = {"also": [str(other) for other in unfit.also]} if unfit.also else {}
+        self._rejects.write(
+            line_of({"where": where, "reason": unfit.kind, "detail": unfit.detail, **also, "record": record})
+        )
 
     def _count(self, conversation: Conversation, mended: list[str]) -> None:
         summary = self.summary

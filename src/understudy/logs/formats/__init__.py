@@ -9,11 +9,13 @@ from functools import partial
 from typing import get_args
 
 from understudy.errors import LogError
+from understudy.logs.check import message_faults
 from understudy.logs.conversation import Conversation, TurnRole
-from understudy.logs.formats.base import Format, Unfit, place_name
+from understudy.logs.formats.base import Format, place_name
 from understudy.logs.formats.deal_or_no_deal import DEAL_OR_NO_DEAL
 from understudy.logs.formats.lists import MESSAGES, SHAREGPT, TASKMASTER, WILDCHAT
 from understudy.logs.formats.table import REQUIRED, TABLE, plain_names
+from understudy.logs.unfit import Unfit
 
 __all__ = ["FORMATS", "TABLE", "Format", "Unfit", "form_of", "format_named", "unknown_form"]
 
@@ -83,7 +85,9 @@ def _read_by(reader: Callable[[object], object], record: object, where: str) -> 
         raise Unfit("the reader failed", f"{type(error).__name__}: {error}") from None
     if not isinstance(found, Conversation):
         raise Unfit("the reader gave no Conversation", type(found).__name__)
-    odd = next((turn.role for turn in found.turns if turn.role not in get_args(TurnRole)), None)
-    if odd is not None:
-        raise Unfit("unknown role", f"{odd!r} of the reader")
+    turns = [turn if turn.role in get_args(TurnRole) else None for turn in found.turns]
+    if None in turns:
+        odd = [(n, turn.role) for n, turn in enumerate(found.turns, 1) if turns[n - 1] is None]
+        unknown = [Unfit("unknown role", f"message {number}: {role!r} of the reader") for number, role in odd]
+        raise Unfit.of_all([*unknown, *message_faults(turns)])
     return replace(found, id=str(found.id) if found.id else place_name(where))

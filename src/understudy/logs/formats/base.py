@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from understudy.logs.check import message_faults
 from understudy.logs.conversation import Conversation, Turn, TurnRole
+from understudy.logs.unfit import Unfit
 
 ROLES: dict[str, TurnRole] = {
     **dict.fromkeys(("user", "human", "customer", "client", "prompter", "person", "visitor"), "user"),
@@ -18,19 +20,6 @@ ROLES: dict[str, TurnRole] = {
 """Words that logs use for who speaks, in lower case."""
 ID_KEYS = ("id", "conversation_id", "conversation_hash", "dialogue_id", "dialog_id", "chat_id", "session_id", "uuid")
 PERSON_KEYS = ("person", "person_id", "user_id", "hashed_ip", "customer_id", "user", "worker_id")
-
-
-class Unfit(Exception):
-    """A record is no conversation that can be used.
-
-    Args:
-        kind: what is wrong in words that are the same for all such records, for the summary.
-        detail: where in the record.
-    """
-
-    def __init__(self, kind: str, detail: str = "") -> None:
-        self.kind, self.detail = kind, detail
-        super().__init__(f"{kind} ({detail})" if detail else kind)
 
 
 class Format(NamedTuple):
@@ -59,12 +48,12 @@ def conversation(
     """A record that holds a list of messages under one key, all else kept as it came.
 
     Raises:
-        Unfit: if a message has no known role, or its words are no text.
+        Unfit: if messages have no known role, or their words are no text; with what `check` would find in the others.
     """
     messages = record.get(messages_key)
     if not isinstance(messages, Sequence) or isinstance(messages, str):
         raise Unfit("no list of messages", f"key {messages_key}")
-    turns = tuple(turn(m, index, role_keys, text_keys) for index, m in enumerate(messages))
+    turns = _turns(messages, role_keys, text_keys)
     id_key, identity = first_of(record, ID_KEYS)
     person_key = next((key for key in PERSON_KEYS if person_name(record.get(key)) is not None), None)
     person = record[person_key] if person_key else None
@@ -73,15 +62,32 @@ def conversation(
     return Conversation(str(identity) if id_key else place_name(where), turns, person_name(person), extra)
 
 
+def _turns(messages: Sequence[object], role_keys: Sequence[str], text_keys: Sequence[str]) -> tuple[Turn, ...]:
+    turns, faults = list[Turn | None](), list[Unfit]()
+    for index, message in enumerate(messages):
+        try:
+            turns.append(turn(message, index, role_keys, text_keys))
+        except Unfit as unfit:
+            turns.append(None)
+            faults.append(unfit)
+    if faults:
+        raise Unfit.of_all([*faults, *message_faults(turns)])
+    return tuple(turn for turn in turns if turn is not None)
+
+
 def turn(message: object, index: int, role_keys: Sequence[str], text_keys: Sequence[str]) -> Turn:
-    """One message. Its words may be a text, nothing (a call of a tool), or a list of parts of which some are text."""
+    """One message. Its words may be a text, nothing (a call of a tool), or a list of parts of which some are text.
+
+    Raises:
+        Unfit: if it is no object, or with what is wrong with its role and its words.
+    """
     place = f"message {index + 1}"
     if not isinstance(message, Mapping):
         raise Unfit("a message is no object", place)
     role_key, word = first_of(message, role_keys)
     text_key, text = first_of(message, text_keys)
-    if not isinstance(word, str) or word.strip().lower() not in ROLES:
-        raise Unfit("unknown role", f"{place}: {word!r}")
+    said_by = word.strip().lower() if isinstance(word, str) else ""
+    faults = [] if said_by in ROLES else [Unfit("unknown role", f"{place}: {word!r}")]
     kept = {
         key: value
         for key, value in message.items()
@@ -91,13 +97,15 @@ def turn(message: object, index: int, role_keys: Sequence[str], text_keys: Seque
         if not all(_is_text(part) for part in text):
             kept["parts"] = text
         text = "\n".join(part if isinstance(part, str) else part["text"] for part in text if _is_text(part))
-    if word.strip().lower() == "function_call":  # of ShareGPT: a turn that is nothing but the call
+    if said_by == "function_call":  # of ShareGPT: a turn that is nothing but the call
         kept, text = {**kept, "function_call": text}, ""
     if text is None:
         text = ""
     if not isinstance(text, str):
-        raise Unfit("words that are no text", f"{place}: {type(text).__name__}")
-    return Turn(ROLES[word.strip().lower()], text, kept)
+        faults.append(Unfit("words that are no text", f"{place}: {type(text).__name__}"))
+    if faults:
+        raise Unfit.of_all(faults)
+    return Turn(ROLES[said_by], text, kept)
 
 
 def _is_text(part: object) -> bool:

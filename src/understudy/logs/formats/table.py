@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from understudy.logs.conversation import Conversation
-from understudy.logs.formats.base import PERSON_KEYS, ROLES, Format, Unfit, conversation, first_of, person_name
+from understudy.logs.formats.base import PERSON_KEYS, ROLES, Format, conversation, first_of, person_name
+from understudy.logs.unfit import Unfit
 
 CONVERSATION_COLUMNS = (
     "conversation_id", "conversation", "dialogue_id", "dialog_id", "chat_id", "session_id", "thread_id", "ticket_id"
