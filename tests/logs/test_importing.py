@@ -144,6 +144,34 @@ def negotiation(opening: str) -> tuple[bytes, bytes]:
     return first.encode(), second.encode()
 
 
+def test_progress_moves_within_columnar_files_and_data_sets_by_name(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    stored = pyarrow.Table.from_pylist([{"id": str(n), "messages": messages(OTHERS)} for n in range(600)])
+    (tmp_path / "data").mkdir()
+    parquet.write_table(stored, tmp_path / "data/train.parquet")
+    for name, new in (("stream.arrow", pyarrow.ipc.new_stream), ("file.arrow", pyarrow.ipc.new_file)):
+        with new(tmp_path / name, stored.schema) as writer:
+            writer.write_table(stored, max_chunksize=200)
+    for name in ("data/train.parquet", "stream.arrow", "file.arrow"):
+        size = (tmp_path / name).stat().st_size
+        seen = progress_of(str(tmp_path / name), tmp_path / f"out-{Path(name).name}")
+        assert {(file, of, unit) for file, _, of, unit in seen} == {(str(tmp_path / name), size, "bytes")}
+        positions = [position for _, position, _, _ in seen]
+        assert positions == sorted(positions)
+        assert positions[-1] == size
+        assert len({p for p in positions if 0 < p < size}) >= 2
+    seen = progress_of(f"hub:{tmp_path / 'data'}", tmp_path / "out")
+    assert seen == [(str(tmp_path / "data"), count, 0, "records") for count in (1, 257, 513, 600)]
+
+
+def progress_of(source: str, out: Path) -> list[tuple[str, int, int, str]]:
+    seen: list[tuple[str, int, int, str]] = []
+    import_logs([source], out, keep_duplicates=True, on_progress=lambda *at: seen.append(at))
+    return seen
+
+
 @pytest.mark.parametrize("name", ["x.txt", "x.txt.gz"])
 def test_negotiations(name: str, tmp_path: Path) -> None:
     said = b"".join(negotiation("4 hats"))
@@ -319,11 +347,11 @@ def test_a_folder_is_read_file_by_file_each_in_its_form(tmp_path: Path) -> None:
     (tmp_path / "in/a.jsonl").write_bytes(lines({"messages": messages(SAID)}))
     (tmp_path / "in/deep/b.csv").write_bytes(b"chat_id,from,message\n1,user,is it open ?\n1,agent,until six\n")
     (tmp_path / "in/readme.md").write_text("not a log")
-    positions: list[tuple[str, int, int]] = []
+    positions: list[tuple[str, int, int, str]] = []
     summary = import_logs([str(tmp_path / "in")], tmp_path / "out", on_progress=lambda *at: positions.append(at))
     assert summary.formats == {"messages": 1, "table": 1}
     assert summary.kept == 2
-    assert positions[-1] == (str(tmp_path / "in/deep/b.csv"), 59, 59)
+    assert positions[-1] == (str(tmp_path / "in/deep/b.csv"), 59, 59, "bytes")
 
 
 def test_a_conversation_that_lost_a_row_is_not_kept(tmp_path: Path) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from understudy.cli.options import Columns, KeepDuplicates, LogFormat, Names, Region, parse_columns
 from understudy.errors import LogError
+
+if TYPE_CHECKING:
+    from understudy.logs.importing import OnProgress, Unit
 
 logs = typer.Typer(
     name="logs",
@@ -189,18 +192,25 @@ def parse_shares(text: str) -> dict[str, float]:
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on the terminal, in bytes; nothing where there is no terminal."""
+def _bar(title: str) -> Iterator[OnProgress]:
+    """A bar on the terminal, in bytes of a file or records of a data set; nothing where there is no terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.filesize import decimal
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    name_column, read_column = (TextColumn(f"{{task.{f}}}", markup=False) for f in ("description", "fields[read]"))
+    columns = (name_column, BarColumn(), read_column, TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(title, total=None)
-        yield lambda name, position, size: progress.update(
-            bar, description=f"{title} {Path(name).name}", completed=position, total=size or None
-        )
+        bar = progress.add_task(title, total=None, read="")
+
+        def update(name: str, position: int, size: int, unit: Unit) -> None:
+            read = f"{position:,} records" if unit == "records" else f"{decimal(position)} of {decimal(size)}"
+            progress.update(
+                bar, description=f"{title} {Path(name).name}", completed=position, total=size or None, read=read
+            )
+
+        yield update
 
 
 @contextmanager

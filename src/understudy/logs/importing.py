@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from understudy.config import HUB_PREFIX
 from understudy.errors import LogError
@@ -32,8 +32,9 @@ UNKNOWN_FORM = "a file in no form that is known"
 _LOOKAHEAD = 20
 """Records of a file that may come before the first conversation, such as a line about the export."""
 
-OnProgress = Callable[[str, int, int], None]
-"""Called with the file, the position in it and its size, in bytes (0 where unknown)."""
+Unit = Literal["bytes", "records"]
+OnProgress = Callable[[str, int, int, Unit], None]
+"""Called with the file or data set, how much of it is read, its size (0 where unknown), and the unit of both."""
 
 
 @dataclass
@@ -73,7 +74,7 @@ def import_logs(
     columns: Mapping[str, str] | None = None,
     split: str = "train",
     keep_duplicates: bool = False,
-    on_progress: OnProgress = lambda file, position, size: None,
+    on_progress: OnProgress = lambda file, position, size, unit: None,
 ) -> ImportSummary:
     """Read files, folders and data sets by name (`hub:owner/name`) into `out`.
 
@@ -100,14 +101,15 @@ def import_logs(
             for path, files in sources:
                 if files is None:
                     name = path.removeprefix(HUB_PREFIX)
-                    reading.source(hub_records(name, split), writer)
+                    streamed = hub_records(name, split, on_records=lambda n, f=name: on_progress(f, n, 0, "records"))  # type: ignore[misc]
+                    reading.source(streamed, writer)
                     continue
                 writer.summary.passed_over += map(str, files[1])
                 for file in files[0]:
                     size = file.stat().st_size
-                    records = raw_records(file, lambda at, f=str(file), n=size: on_progress(f, at, n))  # type: ignore[misc]
+                    records = raw_records(file, lambda at, f=str(file), n=size: on_progress(f, at, n, "bytes"))  # type: ignore[misc]
                     reading.source(records, writer)
-                    on_progress(str(file), size, size)
+                    on_progress(str(file), size, size, "bytes")
         summary = writer.summary
         if not summary.kept:
             raise writer.unknown or LogError(

@@ -41,7 +41,9 @@ def import_(context: StageContext, config: AlignConfig) -> None:
         format_name=config.format,
         columns=config.columns,
         keep_duplicates=config.keep_duplicates,
-        on_progress=lambda file, position, size: context.progress(position, max(position, size), file=Path(file).name),
+        on_progress=lambda file, position, size, _: context.progress(
+            position, max(position, size), file=Path(file).name
+        ),
     )
     write_json(context.output / "result.json", vars(summary))
 

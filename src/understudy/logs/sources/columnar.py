@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from understudy.errors import LogError
-from understudy.logs.sources.raw import Raw
+from understudy.logs.sources.raw import OFTEN, OnPosition, Raw
 
 _HUB = "pip install -e '.[hub]'"
 
 
-def hub_records(name: str, split: str, config: str | None = None) -> Iterator[Raw]:
+def hub_records(
+    name: str, split: str, config: str | None = None, on_records: OnPosition = lambda count: None
+) -> Iterator[Raw]:
     """The records of a Hugging Face data set by its name (or of its folder), streamed.
 
     Args:
         config: of a data set that has several.
+        on_records: called now and then, and at the end, with the records so far.
 
     Raises:
         LogError: if `datasets` is missing, or the data set or its split cannot be had.
@@ -27,8 +30,12 @@ def hub_records(name: str, split: str, config: str | None = None) -> Iterator[Ra
         raise LogError("data sets by name need the package `datasets`", where=name, fix=_HUB) from None
     try:
         rows = datasets.load_dataset(name, config, split=split, streaming=True)
+        number = 0
         for number, row in enumerate(rows, 1):
+            if number % OFTEN == 1:
+                on_records(number)
             yield Raw(f"{name}:{split}:{number}", dict(row))
+        on_records(number)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise LogError(
             f"cannot be loaded: {(str(error) or type(error).__name__).splitlines()[0]}",
@@ -37,8 +44,11 @@ def hub_records(name: str, split: str, config: str | None = None) -> Iterator[Ra
         ) from None
 
 
-def columnar_rows(path: Path, suffix: str) -> Iterator[Raw]:
+def columnar_rows(path: Path, suffix: str, on_bytes: OnPosition = lambda position: None) -> Iterator[Raw]:
     """The rows of a parquet or arrow file.
+
+    Args:
+        on_bytes: called for each batch of rows with about where it ends in the file.
 
     Raises:
         LogError: if `pyarrow` is missing, or the file is damaged.
@@ -50,7 +60,8 @@ def columnar_rows(path: Path, suffix: str) -> Iterator[Raw]:
         raise LogError("parquet and arrow files need the package `pyarrow`", where=str(path), fix=_HUB) from None
     number = 0
     try:
-        for batch in _batches(arrow, parquet, path, suffix):
+        for batch, end in _batches(arrow, parquet, path, suffix):
+            on_bytes(end)
             for row in batch.to_pylist():
                 number += 1
                 yield Raw(f"{path}:row {number}", row)
@@ -58,15 +69,22 @@ def columnar_rows(path: Path, suffix: str) -> Iterator[Raw]:
         raise LogError(f"is damaged: {error}", where=str(path), fix="copy or export it again") from None
 
 
-def _batches(arrow: Any, parquet: Any, path: Path, suffix: str) -> Iterator[Any]:
+def _batches(arrow: Any, parquet: Any, path: Path, suffix: str) -> Iterator[tuple[Any, int]]:
+    """Rows that are read at once, and about where they end in the file: by their share of it, where no position is known."""
+    size = path.stat().st_size
     if suffix == ".parquet":
         with parquet.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=256)
+            rows = 0
+            for batch in file.iter_batches(batch_size=OFTEN):
+                rows += batch.num_rows
+                yield batch, size * rows // max(1, file.metadata.num_rows)
         return
     with arrow.memory_map(str(path)) as mapped:
         try:
             reader = arrow.ipc.open_stream(mapped)
-            yield from reader
+            for batch in reader:
+                yield batch, mapped.tell()
         except arrow.ArrowInvalid:  # the other of arrow's two layouts
             file = arrow.ipc.open_file(mapped)
-            yield from (file.get_batch(i) for i in range(file.num_record_batches))
+            count = file.num_record_batches
+            yield from ((file.get_batch(i), size * (i + 1) // count) for i in range(count))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
@@ -12,14 +12,12 @@ from understudy.errors import LogError
 from understudy.logs.sources.columnar import columnar_rows
 from understudy.logs.sources.json_text import json_lines, json_list
 from understudy.logs.sources.negotiations import MARK, negotiation_records
-from understudy.logs.sources.raw import Raw
+from understudy.logs.sources.raw import OFTEN, OnPosition, Raw
 from understudy.logs.sources.tables import table_rows
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".log")
 """Endings of the files that are read in a folder; those of text may be followed by `.gz`."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-
-OnBytes = Callable[[int], None]
 
 
 def files_of(path: Path) -> tuple[list[Path], list[Path]]:
@@ -43,7 +41,7 @@ def files_of(path: Path) -> tuple[list[Path], list[Path]]:
     return found, [p for p in every if _suffix(p) not in SUFFIXES]
 
 
-def raw_records(path: Path, on_bytes: OnBytes = lambda position: None) -> Iterator[Raw]:
+def raw_records(path: Path, on_bytes: OnPosition = lambda position: None) -> Iterator[Raw]:
     """The records of one file. What cannot be parsed is given as a problem, and reading goes on after it.
 
     Args:
@@ -55,13 +53,13 @@ def raw_records(path: Path, on_bytes: OnBytes = lambda position: None) -> Iterat
     suffix = _suffix(path)
     try:
         if suffix in (".parquet", ".arrow"):
-            yield from columnar_rows(path, suffix)
+            yield from columnar_rows(path, suffix, on_bytes)
             return
         with path.open("rb") as stored:
             file = gzip.GzipFile(fileobj=stored) if path.suffix == ".gz" else stored
             head = file.peek(1 << 12)
             for count, raw in enumerate(_text_records(path, cast(IO[bytes], file), suffix, head)):
-                if count % 256 == 0:
+                if count % OFTEN == 0:
                     on_bytes(stored.tell())
                 yield raw
     except (OSError, zlib.error) as error:

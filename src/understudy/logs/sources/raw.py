@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 SHOWN = 200
 """Characters that are shown of what could not be parsed."""
+OFTEN = 256
+"""Records between two reports of how far reading has come."""
+OnPosition = Callable[[int], None]
+"""Called now and then with how much is read: bytes of a file, records of what is streamed."""
 NO_UTF8 = "no UTF-8"
 """The problem of bytes that are none, wherever they are found."""
 
