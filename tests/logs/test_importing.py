@@ -144,6 +144,40 @@ def negotiation(opening: str) -> tuple[bytes, bytes]:
     return first.encode(), second.encode()
 
 
+def test_a_data_set_by_name_may_have_configs(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("datasets")
+    from pyarrow import parquet
+
+    for config, said in (("first", SAID), ("second", OTHERS)):
+        (tmp_path / "data" / config).mkdir(parents=True)
+        stored = pyarrow.Table.from_pylist([{"messages": messages(said)}])
+        parquet.write_table(stored, tmp_path / "data" / config / "train.parquet")
+    configs = "".join(f"- config_name: {c}\n  data_files: {c}/train.parquet\n" for c in ("first", "second"))
+    (tmp_path / "data/README.md").write_text(f"---\nconfigs:\n{configs}---\n")
+    name = f"hub:{tmp_path / 'data'}"
+    import_logs([f"{name}:second", f"{name}:first"], tmp_path / "out")
+    found = list(read_conversations(tmp_path / "out/dialogues.jsonl"))
+    assert {c.id: spoken(c) for c in found} == {"data:second:train:1": OTHERS, "data:first:train:1": SAID}
+    for wrong in (name, f"{name}:third"):
+        with pytest.raises(LogError, match=r"(?s)first.*second.*hub:owner/name:config"):
+            import_logs([wrong], tmp_path / "no")
+
+
+def test_a_data_set_saved_to_disk_is_read_without_its_metadata(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    parts = {name: datasets.Dataset.from_list([{"messages": messages(s)}]) for name, s in (("a", SAID), ("b", OTHERS))}
+    datasets.DatasetDict(parts).save_to_disk(tmp_path / "in")
+    (tmp_path / "in/state.json").write_bytes(lines({"messages": messages((*OTHERS, ("user", "thanks")))}))
+    found, summary, rejects = imported(tmp_path / "in", tmp_path / "out")
+    assert ([spoken(c) for c in found[:2]], len(found), rejects) == ([SAID, OTHERS], 3, [])
+    metadata = {
+        "dataset_dict.json",
+        *(f"{part}/{name}" for part in "ab" for name in ("dataset_info.json", "state.json")),
+    }
+    assert {Path(p).relative_to(tmp_path / "in").as_posix() for p in summary.passed_over} == metadata
+
+
 def test_progress_moves_within_columnar_files_and_data_sets_by_name(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

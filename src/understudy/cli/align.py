@@ -14,7 +14,8 @@ def align(
     logs: Annotated[
         list[str],
         typer.Argument(
-            help="Logs as `logs import` reads them: files, folders, or data sets of Hugging Face as hub:owner/name. "
+            help="Logs as `logs import` reads them: files, folders, or data sets of Hugging Face as hub:owner/name "
+            "or hub:owner/name:config. "
             "Or a folder of `logs split`, with align.jsonl and heldout.jsonl.",
             metavar="PATH...",
         ),

@@ -56,7 +56,10 @@ def sample(
 def import_(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Files, folders, or data sets of Hugging Face as hub:owner/name.", metavar="PATH..."),
+        typer.Argument(
+            help="Files, folders, or data sets of Hugging Face as hub:owner/name or hub:owner/name:config.",
+            metavar="PATH...",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder: dialogues.jsonl, rejects.jsonl, summary.json.")],
     format: LogFormat = None,
@@ -88,7 +91,7 @@ def import_(
     Console().print(import_table(summary))
     typer.echo(f"dialogues: {out / 'dialogues.jsonl'}")
     if summary.passed_over:
-        typer.echo(f"passed over, by their endings: {', '.join(summary.passed_over)}")
+        typer.echo(f"passed over, by their names: {', '.join(summary.passed_over)}")
     if summary.rejected:
         typer.echo(f"rejected, with reasons: {out / 'rejects.jsonl'}")
 

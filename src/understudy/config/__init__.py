@@ -1,6 +1,6 @@
 """What a run does: one frozen model per stage, read from presets, YAML files and overrides."""
 
-from understudy.config.base import HUB_PREFIX, StageConfig, on_hub
+from understudy.config.base import HUB_PREFIX, StageConfig, hub_name, on_hub
 from understudy.config.endpoint import EndpointConfig, InteractivityConfig, PromptedConfig
 from understudy.config.load import PRESETS, Preset, check_names, config_from, dump_config, load_config
 from understudy.config.models import (
@@ -52,6 +52,7 @@ __all__ = [
     "check_names",
     "config_from",
     "dump_config",
+    "hub_name",
     "load_config",
     "on_hub",
 ]

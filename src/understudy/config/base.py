@@ -46,6 +46,12 @@ def on_hub(data: Path) -> bool:
     return str(data).startswith(HUB_PREFIX)
 
 
+def hub_name(data: Path | str) -> tuple[str, str | None]:
+    """The name and the config (None if there is none) of `hub:owner/name` or `hub:owner/name:config`."""
+    name, _, config = str(data).removeprefix(HUB_PREFIX).partition(":")
+    return name, config or None
+
+
 def broken(key: str, what: str, fix: str) -> PydanticCustomError:
     """A broken rule between keys; `key` (dotted, from this section) says where to point."""
     return PydanticCustomError("rule", "{what}", {"key": key, "what": what, "fix": fix})

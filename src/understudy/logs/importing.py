@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from understudy.config import HUB_PREFIX
+from understudy.config import HUB_PREFIX, hub_name
 from understudy.errors import LogError
 from understudy.logs.check import check
 from understudy.logs.conversation import Conversation
@@ -51,7 +51,7 @@ class ImportSummary:
         with_tools: conversations kept in which tools are called or answer.
         mended: conversations kept after something was mended, by what.
         rejected: records by the (first) reason why they were not kept.
-        passed_over: files in folders whose endings are not among those of logs.
+        passed_over: files in folders that hold no logs, by `files_of`.
     """
 
     formats: Counter[str] = field(default_factory=Counter)
@@ -76,7 +76,7 @@ def import_logs(
     keep_duplicates: bool = False,
     on_progress: OnProgress = lambda file, position, size, unit: None,
 ) -> ImportSummary:
-    """Read files, folders and data sets by name (`hub:owner/name`) into `out`.
+    """Read files, folders and data sets by name (`hub:owner/name`, `hub:owner/name:config`) into `out`.
 
     Writes `dialogues.jsonl`, `rejects.jsonl` (file, line, reason, detail, what else is wrong, and the record) and
     `summary.json`; the folder appears whole or not at all. What was seen is kept on disk; in memory stay a number per
@@ -100,8 +100,8 @@ def import_logs(
         with _Writer(unfinished, keep_duplicates) as writer:
             for path, files in sources:
                 if files is None:
-                    name = path.removeprefix(HUB_PREFIX)
-                    streamed = hub_records(name, split, on_records=lambda n, f=name: on_progress(f, n, 0, "records"))  # type: ignore[misc]
+                    name, config = hub_name(path)
+                    streamed = hub_records(name, split, config, lambda n, f=name: on_progress(f, n, 0, "records"))  # type: ignore[misc]
                     reading.source(streamed, writer)
                     continue
                 writer.summary.passed_over += map(str, files[1])

@@ -40,7 +40,7 @@ class AlignConfig(StageConfig):
     """What a user is fitted on, and how."""
 
     logs: tuple[str, ...]
-    """Files, folders and data sets by name (`hub:owner/name`); or one folder of `understudy logs split`."""
+    """Files, folders and data sets by name, as `import_logs` reads them; or one folder of `understudy logs split`."""
     format: str | None
     """See `import_logs`."""
     columns: dict[str, str] | None

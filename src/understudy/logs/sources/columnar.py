@@ -30,17 +30,18 @@ def hub_records(
         raise LogError("data sets by name need the package `datasets`", where=name, fix=_HUB) from None
     try:
         rows = datasets.load_dataset(name, config, split=split, streaming=True)
-        number = 0
+        place, number = f"{name}:{config}" if config else name, 0
         for number, row in enumerate(rows, 1):
             if number % OFTEN == 1:
                 on_records(number)
-            yield Raw(f"{name}:{split}:{number}", dict(row))
+            yield Raw(f"{place}:{split}:{number}", dict(row))
         on_records(number)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        said = " ".join((str(error) or type(error).__name__).splitlines()[:2])  # the configs are named on the second
         raise LogError(
-            f"cannot be loaded: {(str(error) or type(error).__name__).splitlines()[0]}",
-            where=name,
-            fix="check the name, its split and the network",
+            f"cannot be loaded: {said}",
+            where=f"{name}:{config}" if config else name,
+            fix="check the name, its config (hub:owner/name:config), its split and the network",
         ) from None
 
 

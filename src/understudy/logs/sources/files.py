@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, cast
 
@@ -21,7 +21,8 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def files_of(path: Path) -> tuple[list[Path], list[Path]]:
-    """A file, or all files of a folder and its folders: those that could hold logs, and those that are passed over.
+    """A file, or all files of a folder and its folders: those that could hold logs, and those that are passed over:
+    files with other endings than `SUFFIXES`, and what describes the arrow files of a `datasets.save_to_disk`.
 
     Raises:
         LogError: if there is nothing there.
@@ -35,10 +36,23 @@ def files_of(path: Path) -> tuple[list[Path], list[Path]]:
             fix="give a file, a folder, or the name of a data set as hub:owner/name",
         )
     every = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-    found = [p for p in every if _suffix(p) in SUFFIXES]
+    saved = {p.parent for p in every if p.suffix == ".arrow"}
+    found = [p for p in every if _suffix(p) in SUFFIXES and not _is_metadata(p, saved)]
     if not found:
         raise LogError("holds no file of logs", where=str(path), fix=f"give files that end in {', '.join(SUFFIXES)}")
-    return found, [p for p in every if _suffix(p) not in SUFFIXES]
+    logs = set(found)
+    return found, [p for p in every if p not in logs]
+
+
+def _is_metadata(path: Path, saved: Collection[Path]) -> bool:
+    """Whether it is what `datasets.save_to_disk` writes beside its arrow files, or above the folders of several parts.
+
+    Args:
+        saved: folders with arrow files.
+    """
+    if path.name == "dataset_dict.json":
+        return path.parent in {folder.parent for folder in saved}
+    return path.name in ("dataset_info.json", "state.json") and path.parent in saved
 
 
 def raw_records(path: Path, on_bytes: OnPosition = lambda position: None) -> Iterator[Raw]:

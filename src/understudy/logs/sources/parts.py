@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from understudy.config import HUB_PREFIX, on_hub
+from understudy.config import hub_name, on_hub
 from understudy.errors import LogError
 from understudy.logs.sources.columnar import hub_records
 from understudy.logs.sources.files import raw_records
@@ -23,8 +23,8 @@ def part_records(data: Path, part: str, *, fix: str) -> Iterator[Raw]:
         LogError: if the part is missing or there twice, or cannot be read at all.
     """
     if on_hub(data):
-        name, _, config = str(data).removeprefix(HUB_PREFIX).partition(":")
-        yield from hub_records(name, part, config or None)
+        name, config = hub_name(data)
+        yield from hub_records(name, part, config)
         return
     for file in part_files(data, part, fix=fix):
         yield from raw_records(file)
