@@ -388,6 +388,30 @@ def test_a_folder_is_read_file_by_file_each_in_its_form(tmp_path: Path) -> None:
     assert positions[-1] == (str(tmp_path / "in/deep/b.csv"), 59, 59, "bytes")
 
 
+def test_what_cannot_be_parsed_is_shown_by_its_first_200_characters(tmp_path: Path) -> None:
+    broken = "{" + "ü😀" * 300
+    unknown = {"note": "ü" * 300}
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jsonl").write_bytes(lines({"messages": messages(SAID)}) + f"{broken}\n".encode())
+    (tmp_path / "in/b.json").write_text(json.dumps(unknown))
+    (tmp_path / "in/c.csv").write_text("chat_id,from,message\n1,user,hi,there\n,user,lost\n1,user,hi\n1,bot,ho\n")
+    (tmp_path / "in/d.txt").write_bytes(negotiation("4 hats")[0])
+    (tmp_path / "in/e.txt").write_bytes(("hello " * 100).encode("utf-16"))
+    _, _, rejects = imported(tmp_path / "in", tmp_path / "out")
+    assert [(Path(r["where"]).name, r["record"]) for r in rejects] == [
+        ("a.jsonl:2", broken[:200]),
+        ("b.json:1", json.dumps(unknown, ensure_ascii=False)[:200]),
+        ("c.csv:2", "['1', 'user', 'hi', ['there']]"),
+        ("c.csv:3", {"chat_id": "", "from": "user", "message": "lost"}),
+        (
+            "c.csv:4",
+            [{"chat_id": "1", "from": "user", "message": "hi"}, {"chat_id": "1", "from": "bot", "message": "ho"}],
+        ),
+        ("d.txt:1", negotiation("4 hats")[0].decode()[:200]),
+        ("e.txt:1", ("hello " * 100)[:200]),
+    ]
+
+
 def test_a_conversation_that_lost_a_row_is_not_kept(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(
         b"chat_id,from,message\n1,user,hi\n1,agent,ho\n2,user,\xff\n2,agent,yes\n2,user,no\n,user,lost\n"

@@ -21,6 +21,7 @@ from understudy.logs.formats.base import PERSON_KEYS
 from understudy.logs.formats.table import conversation_of, in_order, plain_name, read_rows
 from understudy.logs.index import RowIndex, SeenIndex
 from understudy.logs.sources import Raw, files_of, hub_records, raw_records
+from understudy.logs.sources.raw import beginning
 from understudy.runs import atomic_folder, write_json
 
 DIALOGUES, REJECTS, SUMMARY = "dialogues.jsonl", "rejects.jsonl", "summary.json"
@@ -144,7 +145,6 @@ class _Writer:
 
     def take(self, where: str, record: object, read: Callable[[], Conversation], mended: Sequence[str] = ()) -> None:
         """Write the conversation that `read` gives, or the record with the reason why not."""
-        self.summary.records += 1
         try:
             conversation, more = check(read())
             mended = [*mended, *more]
@@ -152,7 +152,7 @@ class _Writer:
             if twin is not None:
                 raise Unfit(DUPLICATE, twin)
         except Unfit as unfit:
-            self._reject(where, unfit, record)
+            self.reject(where, unfit, record)
             return
         unique = self._seen.unique(conversation.id)
         if unique != conversation.id:
@@ -162,15 +162,18 @@ class _Writer:
 
     def problem(self, raw: Raw) -> None:
         """Write down what could not even be parsed."""
-        self.summary.records += 1
-        self._reject(raw.where, Unfit(raw.problem, raw.detail), raw.text)
+        self.reject(raw.where, Unfit(raw.problem, raw.detail), raw.text)
 
-    def unknown_form(self, error: LogError) -> None:
-        """Write down a file that holds no conversation in any form that is known."""
+    def unknown_form(self, first: Raw) -> None:
+        """Write down a file that holds no conversation in any form that is known, by its first record."""
+        error = unknown_form(first.record, first.where)
         self.unknown = self.unknown or error
-        self.problem(Raw(error.where, None, UNKNOWN_FORM, error.what))
+        # The record may be all of a large file.
+        self.reject(first.where, Unfit(UNKNOWN_FORM, error.what), beginning(line_of(first.record)))
 
-    def _reject(self, where: str, unfit: Unfit, record: object) -> None:
+    def reject(self, where: str, unfit: Unfit, record: object) -> None:
+        """Write down a record with the reason why it cannot be used."""
+        self.summary.records += 1
         self.summary.rejected[unfit.kind] += 1
         self.first_reject = self.first_reject or f"{where}: {unfit}"
         also = {"also": [str(other) for other in unfit.also]} if unfit.also else {}
@@ -180,6 +183,7 @@ class _Writer:
 
     def _count(self, conversation: Conversation, mended: list[str]) -> None:
         summary = self.summary
+        summary.records += 1
         summary.kept += 1
         summary.messages.update(turn.role for turn in conversation.turns)
         summary.mended.update(mended)
@@ -212,7 +216,7 @@ class _Reading:
                 form = form_of(raw.record)
         if form is None:
             if readable:
-                writer.unknown_form(unknown_form(readable[0].record, readable[0].where))
+                writer.unknown_form(readable[0])
             for raw in head:
                 if raw.problem:
                     writer.problem(raw)
@@ -259,7 +263,7 @@ def _read_table(records: Iterator[Raw], writer: _Writer) -> None:
             try:
                 name = conversation_of(raw.record)
             except Unfit as unfit:
-                writer.problem(Raw(raw.where, None, unfit.kind, unfit.detail, str(raw.record)[:200]))
+                writer.reject(raw.where, unfit, raw.record)
                 continue
             rows.add(name, raw.where, cast(Mapping[str, Any], raw.record))
         for name, found, where in rows.conversations():

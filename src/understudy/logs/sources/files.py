@@ -12,7 +12,7 @@ from understudy.errors import LogError
 from understudy.logs.sources.columnar import columnar_rows
 from understudy.logs.sources.json_text import json_lines, json_list
 from understudy.logs.sources.negotiations import MARK, negotiation_records
-from understudy.logs.sources.raw import OFTEN, OnPosition, Raw
+from understudy.logs.sources.raw import OFTEN, OnPosition, Raw, beginning
 from understudy.logs.sources.tables import table_rows
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".log")
@@ -91,7 +91,7 @@ def _suffix(path: Path) -> str:
 def _text_records(path: Path, file: IO[bytes], suffix: str, head: bytes) -> Iterator[Raw]:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(_UTF16):
-        yield Raw(f"{path}:1", None, "UTF-16", "save the file as UTF-8")
+        yield Raw(f"{path}:1", None, "UTF-16", "save the file as UTF-8", beginning(head.decode("utf-16", "replace")))
     elif suffix in (".csv", ".tsv"):
         yield from table_rows(path, file)
     elif start.startswith(b"["):

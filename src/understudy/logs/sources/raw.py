@@ -24,7 +24,7 @@ class Raw:
         record: parsed; with a problem, what is known of it, else None.
         problem: why it cannot be used, in words that are the same for all such records; empty where it can.
         detail: more on the problem.
-        text: what could not be parsed, cut to its `beginning`.
+        text: what could not be parsed, cut to its `beginning`; empty where it is not at hand.
     """
 
     where: str
