@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from understudy.errors import LogError
 from understudy.logs.conversation import Conversation
+from understudy.logs.formats.deal_or_no_deal import points_of
 from understudy.stats import Interval, binomial_interval
 
 SIDES = ("user", "assistant")
@@ -29,6 +30,8 @@ class Description:
         tool_messages: messages that are answers of tools.
         endings: conversations by their known ending.
         rewards: conversations by their known reward.
+        points: negotiations by their known points (see `points_of`), for each side.
+        deals: negotiations among these that end in a deal.
     """
 
     conversations: int = 0
@@ -41,6 +44,8 @@ class Description:
     tool_messages: int = 0
     endings: Counter[str] = field(default_factory=Counter)
     rewards: Counter[float] = field(default_factory=Counter)
+    points: dict[str, Counter[int]] = field(default_factory=lambda: {side: Counter() for side in SIDES})
+    deals: int = 0
 
     def stop_hazard(self) -> dict[int, Interval]:
         """P(the user's k-th message is its last | it wrote k), by k from 1, with Wilson's 95% interval.
@@ -108,6 +113,11 @@ def _count(found: Description, conversation: Conversation) -> None:
         found.words[turn.role][len(words)] += 1
         found.vocabulary[turn.role].update(words)
     found.tool_messages += sum(turn.role == "tool" for turn in conversation.turns)
+    points = points_of(conversation.extra)
+    if points is not None:
+        found.deals += conversation.extra.get("ending") == "agreed"
+        for side, reached in zip(SIDES, points, strict=True):
+            found.points[side][reached] += 1
     outcome = conversation.extra.get("outcome")
     known = outcome if isinstance(outcome, Mapping) else conversation.extra
     if isinstance(known.get("ending"), str):

@@ -46,6 +46,12 @@ def speakers_of(description: Description) -> list[tuple[str, list[str]]]:
     for title, share in (("median words", 0.5), ("90% have at most", 0.9), ("longest", 1.0)):
         values = [f"{quantile(w, share):,}" if (w := description.words[side]) else "–" for side in SIDES]
         rows.append((title, values))
+    points = description.points
+    if points["user"]:
+        rows.append(("mean points (0 without a deal)", [f"{mean(points[side]):.2f}" for side in SIDES]))
+    if description.deals:
+        sums = [sum(value * n for value, n in points[side].items()) for side in SIDES]
+        rows.append(("mean points of deals", [f"{total / description.deals:.2f}" for total in sums]))
     return rows
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from operator import mul
+from typing import Any
+
 from understudy.logs.conversation import Conversation, Turn
 from understudy.logs.deal_or_no_deal import Negotiation
 from understudy.logs.formats.base import Format, place_name
@@ -26,6 +30,26 @@ def _read(record: object, where: str) -> Conversation:
             "assistant_takes": None if record.second_takes is None else list(record.second_takes),
         },
     )
+
+
+def points_of(extra: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Points of the user and of the assistant, none of both without a deal; None where they are not known.
+
+    Args:
+        extra: of a conversation; not known are those of the disconnected, and of all that is no negotiation.
+    """
+    if not (_are_three(extra.get("user_values")) and _are_three(extra.get("assistant_values"))):
+        return None
+    if extra.get("ending") in ("disagree", "no_agreement"):
+        return 0, 0
+    if not (_are_three(extra.get("user_takes")) and _are_three(extra.get("assistant_takes"))):
+        return None
+    user, assistant = (sum(map(mul, extra[f"{side}_takes"], extra[f"{side}_values"])) for side in ("user", "assistant"))
+    return user, assistant
+
+
+def _are_three(values: object) -> bool:
+    return isinstance(values, list) and len(values) == 3 and all(isinstance(value, int) for value in values)
 
 
 DEAL_OR_NO_DEAL = Format("deal_or_no_deal", _recognises, _read)
