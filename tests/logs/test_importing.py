@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from understudy.logs.importing import (
 )
 from understudy.logs.sources.negotiations import NO_NEGOTIATION, NO_TWIN
 from understudy.logs.sources.raw import NO_UTF8
+
+ROOT = Path(__file__).resolve().parents[2]
+TASKMASTER = Path(os.environ.get("UNDERSTUDY_DATA") or ROOT.parent / "shared" / "data") / "taskmaster4"
 
 SAID = (("user", "hi , where is my order ?"), ("assistant", "what is its number ?"), ("user", "28740 , grüße 😀"))
 OTHERS = (("user", "is it open ?"), ("assistant", "until six"))
@@ -367,6 +371,48 @@ def test_calls_of_tools_are_kept_as_they_are(tmp_path: Path) -> None:
     assert found.turns[2].extra == {"tool_call_id": "1"}
     assert (found.turns[0].text, found.turns[0].extra["parts"]) == ("see", parts["content"])
     assert (summary.with_tools, found.extra) == (1, {"model": "m"})
+
+
+def test_calls_that_taskmaster_annotates_are_kept_and_counted(tmp_path: Path) -> None:
+    fourth = [
+        {"name": "api_call", "value": "finish_order", "context": "api_call_0"},
+        {"name": "request", "value": '{"order_id": "28740"}', "context": "api_call_0"},
+        {"name": "api_response", "value": "finish_order", "context": "api_response_0"},
+        {"name": "response", "value": '{"success":true}', "context": "api_response_0"},
+    ]
+    third = [{"name": "find_theaters", "args": [{"arg_name": "location", "arg_value": "here"}], "response": []}]
+    words = [{"start_index": 0, "text": "one", "annotations": [{"name": "coffee_ordering.number"}]}]
+    talks: dict[str, list[dict[str, Any]]] = {
+        "fourth": [{"annotations": fourth}],
+        "third": [{"apis": third}],
+        "joined": [{"index": 0, "annotations": []}, {"index": 1, "annotations": fourth}],
+        "words": [{"segments": words, "annotations": [{"name": "coffee"}], "apis": []}],
+        "odd": [{"annotations": ["api_call", None], "joined": "in March"}],
+        "none": [{"annotations": None}],
+    }
+    records = [
+        {"conversation_id": name, "utterances": [
+            *({"speaker": "user", "text": f"one latte {name}", **fields} for fields in user),
+            {"speaker": "assistant", "text": "it is coming", "annotations": []},
+        ]}
+        for name, user in talks.items()
+    ]  # fmt: skip
+    (tmp_path / "x.json").write_text(json.dumps(records))
+    found, summary, _ = imported(tmp_path / "x.json", tmp_path / "out")
+    assert summary.formats == {"taskmaster": 1}
+    assert {c.id for c in found if c.turns[0].uses_tools} == {"fourth", "third", "joined"}
+    assert summary.with_tools == 3
+    assert found[0].turns[0].extra == {"annotations": fourth}
+    assert found[1].turns[0].extra == {"apis": third}
+    assert found[2].turns[0].extra["joined"] == talks["joined"][1:]
+
+
+@pytest.mark.skipif(
+    not TASKMASTER.is_dir(), reason="needs the Taskmaster-4 corpus in UNDERSTUDY_DATA or ../shared/data (see README)"
+)
+def test_orders_of_the_real_taskmaster(tmp_path: Path) -> None:
+    _, summary, _ = imported(TASKMASTER / "data_00.json", tmp_path / "out")
+    assert (summary.kept, summary.with_tools) == (500, 482)
 
 
 def test_what_was_imported_can_be_imported(tmp_path: Path) -> None:

@@ -37,6 +37,13 @@ class Turn:
         return bool(self.extra.get("tool_calls") or self.extra.get("function_call"))
 
     @property
+    def uses_tools(self) -> bool:
+        """Whether a tool is called or answers, in this message or in what is annotated at its words (Taskmaster)."""
+        joined = self.extra.get("joined")
+        fields = [self.extra, *(joined if isinstance(joined, list) else ())]
+        return self.role == "tool" or self.calls or any(map(_annotates_a_call, fields))
+
+    @property
     def may_be_empty(self) -> bool:
         """Whether it says something without a word: to or by a tool, in a picture, by leaving."""
         return self.role == "tool" or self.calls or bool(self.extra.get("parts") or self.extra.get("end"))
@@ -63,6 +70,15 @@ class Conversation:
         person = {} if self.person is None else {"person": self.person}
         messages = [_record({"role": turn.role, "content": turn.text}, turn.extra) for turn in self.turns]
         return _record({"id": self.id, **person, "messages": messages}, self.extra, "person")
+
+
+def _annotates_a_call(fields: object) -> bool:
+    """As Taskmaster-3 (`apis`) and Taskmaster-4 (`annotations`) write them; other annotations are of words."""
+    if not isinstance(fields, Mapping):
+        return False
+    notes = fields.get("annotations")
+    named = [note.get("name") for note in notes if isinstance(note, Mapping)] if isinstance(notes, list) else []
+    return bool(fields.get("apis")) or "api_call" in named
 
 
 def _record(ours: dict[str, Any], extra: Mapping[str, Any], *reserved: str) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class ImportSummary:
         messages: in these, by role.
         persons: different persons known in these; conversations without a known person are not among them.
         without_person: conversations kept without a known person.
-        with_tools: conversations kept in which tools are called or answer.
+        with_tools: conversations kept in which tools are called or answer, by messages or annotations (see `Turn.uses_tools`).
         mended: conversations kept after something was mended, by what.
         rejected: records by the (first) reason why they were not kept.
         passed_over: files in folders that hold no logs, by `files_of`.
@@ -187,7 +187,7 @@ class _Writer:
         summary.kept += 1
         summary.messages.update(turn.role for turn in conversation.turns)
         summary.mended.update(mended)
-        summary.with_tools += any(turn.role == "tool" or turn.calls for turn in conversation.turns)
+        summary.with_tools += any(turn.uses_tools for turn in conversation.turns)
         if conversation.person is None:
             summary.without_person += 1
         else:
