@@ -342,6 +342,13 @@ def test_fields_of_joined_messages_are_kept(tmp_path: Path) -> None:
     assert found.turns[0].extra == {"time": 0, "via": "web", "joined": later}
 
 
+def test_a_field_of_theirs_may_be_called_joined(tmp_path: Path) -> None:
+    said = [{"role": "user", "content": t, "time": i, "joined": 2019} for i, t in enumerate("ab")]
+    (tmp_path / "x.jsonl").write_bytes(lines({"messages": [*said, {"role": "bot", "content": "c"}]}))
+    (found,), _, _ = imported(tmp_path / "x.jsonl", tmp_path / "out")
+    assert found.turns[0].extra == {"time": 0, "joined": [2019, {"time": 1, "joined": 2019}]}
+
+
 def test_nothing_but_broken_rows_or_lines(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.csv").write_text("chat_id,from,message\n" + "1,user\n" * 30)

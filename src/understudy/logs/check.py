@@ -70,5 +70,6 @@ def _join(one: Turn, other: Turn) -> Turn:
     """Both messages as one; fields of the second that the first has with another value are kept under `joined`."""
     extra = {**other.extra, **one.extra}
     if any(extra[key] != value for key, value in other.extra.items()):
-        extra["joined"] = [*extra.get("joined", ()), dict(other.extra)]
+        earlier = extra.get("joined", [])
+        extra["joined"] = [*(earlier if isinstance(earlier, list) else [earlier]), dict(other.extra)]
     return replace(one, text=f"{one.text}\n{other.text}", extra=extra)
