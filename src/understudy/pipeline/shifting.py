@@ -16,7 +16,7 @@ from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
 from understudy.models.speaker import model_speaker
-from understudy.models.states import message_states
+from understudy.models.states import context_states, message_states
 from understudy.one_step import OneStep, one_step
 from understudy.pipeline.given import Asked, finished, reward_of
 from understudy.pipeline.shift_plan import MIN_PAIRS, PEOPLE, TOGETHER, ShiftConfig, shift_of
@@ -24,6 +24,7 @@ from understudy.realism.perplexity import reply_log_probs
 from understudy.results import SideShift, StepExample
 from understudy.runs import stream_seed, write_json
 from understudy.scheduler import StageContext
+from understudy.shift.context_sets import ContextSet
 from understudy.shift.exact import reward_bound
 from understudy.shift.excess import excess_cross_entropy
 from understudy.shift.likelihood import context_shift_by_turn, message_shift_by_turn
@@ -39,6 +40,7 @@ from understudy.users.residual import ResidualEnergy
 
 _DIALOGUES = "dialogues.jsonl"
 _EXAMPLES = 3
+_SETS: tuple[ContextSet, ...] = ("words", "conduct", "states")
 _LIKELIHOODS = 100
 """Dialogues whose replies are given a likelihood: a programme's takes tens of milliseconds per dialogue."""
 
@@ -91,7 +93,9 @@ def the_two_together(context: StageContext, config: ShiftConfig, part: int) -> N
 
 def the_logs(context: StageContext, config: ShiftConfig) -> None:
     """The logs against themselves, in two halves."""
-    curve = null_curve(shift_of(config).logged, seed=config.seed, min_alive=MIN_PAIRS // 2, joint=True)
+    states = partial(context_states, load_chat_model(config.agent), "agent")
+    logged = shift_of(config).logged
+    curve = null_curve(logged, config.seed, min_alive=MIN_PAIRS // 2, joint=True, sets=_SETS, states=states)
     write_json(context.output / "result.json", {"null": [asdict(point) for point in curve]})
 
 
@@ -119,8 +123,10 @@ def the_contexts(context: StageContext, config: ShiftConfig) -> None:
     asked = shift_of(config)
     met = [d for name in TOGETHER for d in read_dialogues(context.input(name) / _DIALOGUES)]
 
+    states = partial(context_states, load_chat_model(config.agent), "agent")
+
     def against(others: Sequence[Dialogue]) -> list[dict[str, Any]]:
-        curve = shift_curve(met, others, seed=config.seed, min_alive=MIN_PAIRS, joint=True)
+        curve = shift_curve(met, others, config.seed, min_alive=MIN_PAIRS, joint=True, sets=_SETS, states=states)
         return [asdict(point) for point in curve]
 
     result: dict[str, Any] = {"contexts": against(asked.logged)}

@@ -8,10 +8,9 @@ from pathlib import Path
 from understudy.report.page import template
 from understudy.report.palette import MUTED, look
 from understudy.report.plots.by_turn import Curve, turns_plot
-from understudy.results import ShiftReport, SideShift
+from understudy.results import ShiftReport
 from understudy.runs import write_text
 from understudy.shift.permutation import DRAWS
-from understudy.shift.steps import StepShift
 from understudy.shift.two_sample import TwoSample
 from understudy.stats import Interval
 
@@ -58,7 +57,7 @@ def rows_of(shift: ShiftReport) -> list[tuple[str, ...]]:
         for t in curve:
             n = f"{min(t.n_a, t.n_b):,}"
             seen = "" if t.detectable is None else f"{t.detectable:.2f}"
-            rows.append((name, str(t.turn), n, _auc(t), _p_value(t), _bound(t.tv_low), seen))
+            rows.append((f"{name}, {t.features}", str(t.turn), n, _auc(t), _p_value(t), _bound(t.tv_low), seen))
     return rows
 
 
@@ -115,7 +114,7 @@ def render(shift: ShiftReport) -> str:
 def _steps_plot(shift: ShiftReport) -> str:
     """The features that tell most at each turn."""
     curves = [
-        Curve(_sharpest(side), look(arm).colour, style, words)
+        Curve(_sharpest([point.test for point in side.points]), look(arm).colour, style, words)
         for side, arm, style, words in (
             (shift.policy, "static", "s-", "agent against the logs'"),
             (shift.simulator, "calibrated", "P-", "user against people"),
@@ -126,26 +125,23 @@ def _steps_plot(shift: ShiftReport) -> str:
     return turns_plot(curves, "AUC", label, "s", axis="turn of each side", first=0, bottom=0.4) if curves else ""
 
 
-def _sharpest(side: SideShift) -> list[Interval]:
-    by_turn: dict[int, StepShift] = {}
-    for point in side.points:
-        if point.turn not in by_turn or point.test.auc > by_turn[point.turn].test.auc:
-            by_turn[point.turn] = point
-    return _intervals([by_turn[turn].test for turn in sorted(by_turn)])
+def _sharpest(tests: Sequence[TwoSample]) -> list[Interval]:
+    by_turn: dict[int, TwoSample] = {}
+    for test in tests:
+        if test.turn not in by_turn or test.auc > by_turn[test.turn].auc:
+            by_turn[test.turn] = test
+    return [Interval(t.auc, t.low, t.high, t.n_a) for _, t in sorted(by_turn.items())]
 
 
 def _contexts_plot(shift: ShiftReport) -> str:
-    curves = [Curve(_intervals(shift.contexts), look("interactive").colour, "o-", "against the logs")]
+    """As `_steps_plot`."""
+    curves = [Curve(_sharpest(shift.contexts), look("interactive").colour, "o-", "against the logs")]
     if shift.known is not None and shift.known.contexts:
         words = "against those with real users"
-        curves.append(Curve(_intervals(shift.known.contexts), look("calibrated").colour, "P-", words))
+        curves.append(Curve(_sharpest(shift.known.contexts), look("calibrated").colour, "P-", words))
     if shift.null:
-        curves.append(Curve(_intervals(shift.null), MUTED, "--", "null (logs in two halves)"))
+        curves.append(Curve(_sharpest(shift.null), MUTED, "--", "null (logs in two halves)"))
     if not shift.contexts:
         return ""
     label = "How surely contexts are told from those of the logs, by turn"
     return turns_plot(curves, "AUC", label, "c", axis="agent's turn", first=0, bottom=0.4)
-
-
-def _intervals(tests: Sequence[TwoSample]) -> list[Interval]:
-    return [Interval(t.auc, t.low, t.high, t.n_a) for t in tests]

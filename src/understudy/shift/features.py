@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from understudy.shift.contexts import Context
 from understudy.types import Message
@@ -14,6 +15,7 @@ from understudy.types import Message
 WORD_BITS = 12
 """Each block of words has 2**WORD_BITS hashed columns."""
 _ENDINGS = 32
+_ROW_LENGTH = 4.0
 _TOKEN = r"[^\s]+"
 
 
@@ -56,11 +58,7 @@ class ContextFeatures:
                 for last, earlier, agent in parts
             ]
         )
-        endings = np.zeros((len(contexts), _ENDINGS))
-        for row, context in enumerate(contexts):
-            if not context.alive:
-                endings[row, zlib.crc32(context.ended.encode()) % _ENDINGS] = 1.0
-        return hstack([*blocks, csr_matrix(figures), csr_matrix(endings)], format="csr")
+        return hstack([*blocks, csr_matrix(figures), csr_matrix(ending_columns(contexts))], format="csr")
 
     def _sum(self, groups: list[list[Message]]) -> Any:
         from scipy.sparse import csr_matrix
@@ -72,6 +70,37 @@ class ContextFeatures:
 
     def _mean_words(self, messages: list[Message]) -> float:
         return float(np.mean([self._words[self._rows[m.text]] for m in messages])) if messages else 0.0
+
+
+def ending_columns(contexts: Sequence[Context]) -> NDArray[np.float64]:
+    """[N, 32] a column for each ending, hashed; 0 for contexts that are alive."""
+    columns = np.zeros((len(contexts), _ENDINGS))
+    for row, context in enumerate(contexts):
+        if not context.alive:
+            columns[row, zlib.crc32(context.ended.encode()) % _ENDINGS] = 1.0
+    return columns
+
+
+def even_columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[N, F] with a mean of 0 and one variance in each column, such that a row is about as long as one of a few words' counts:
+    one penalty then fits all sets of features.
+    """
+    spread = values.std(0) + 1e-9
+    scaled: NDArray[np.float64] = (values - values.mean(0)) / spread / np.sqrt(values.shape[1] / _ROW_LENGTH**2)
+    return scaled
+
+
+def figures_matrix(contexts: Sequence[Context], figures: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[N, F + 32] the figures of contexts that are alive, as `even_columns`, and the endings of the others.
+
+    Args:
+        figures: [N, F], of which the rows of ended contexts are not looked at.
+    """
+    alive = np.array([context.alive for context in contexts])
+    scaled = np.zeros_like(figures)
+    if alive.any():
+        scaled[alive] = even_columns(figures[alive])
+    return np.hstack([scaled, ending_columns(contexts)])
 
 
 def _split(context: Context) -> tuple[list[Message], list[Message], list[Message]]:

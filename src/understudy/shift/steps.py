@@ -18,7 +18,7 @@ from understudy.one_step import OneStep
 from understudy.runs import stream
 from understudy.shift.auc import detectable_total_variation, effective_size, total_variation_bound
 from understudy.shift.contexts import Context, given_to
-from understudy.shift.features import ContextFeatures
+from understudy.shift.features import ContextFeatures, even_columns
 from understudy.shift.two_sample import TwoSample, compare_contexts, require_enough
 from understudy.types import Message, Task
 from understudy.users.relations import reply_relations
@@ -33,7 +33,6 @@ States = Callable[[Sequence[tuple[str, Sequence[Message]]]], NDArray[np.float64]
 """From a side's prompt and what was said, the message in question last: [N, F], one row each."""
 
 _HASH_BITS = 14
-_ROW_LENGTH = 4.0
 _MOST_STATES = 500
 """Steps of a turn whose states are looked at, of the same dialogues at all turns as far as they come to them: a forward pass
 over each dialogue costs more than counting its words."""
@@ -139,7 +138,7 @@ def _states(by_turn: Mapping[int, Sequence[OneStep]], states: States) -> dict[in
     both = [(turn, pair) for turn, steps in by_turn.items() for i in (0, 1) for pair in _messages(steps, i)]
     found = states([(s.dialogue.task.prompt(m.role), (*s.before, m)) for _, (s, m) in both])
     turns = np.array([turn for turn, _ in both])
-    return {turn: _scaled(found[turns == turn]) for turn in by_turn}
+    return {turn: even_columns(found[turns == turn]) for turn in by_turn}
 
 
 def _messages(steps: Sequence[OneStep], side: int) -> list[tuple[OneStep, Message]]:
@@ -178,13 +177,6 @@ def _matrix(features: Features, steps: Sequence[OneStep], contexts: Sequence[Con
     else:
         named = [_acts(s, m, act) for s, m in both]
     return FeatureHasher(2**_HASH_BITS, alternate_sign=False).transform(named)
-
-
-def _scaled(states: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Columns with a mean of 0 and one variance, such that a row is about as long as one of a few words' counts."""
-    spread = states.std(0) + 1e-9
-    scaled: NDArray[np.float64] = (states - states.mean(0)) / spread / np.sqrt(states.shape[1] / _ROW_LENGTH**2)
-    return scaled
 
 
 def _acts(step: OneStep, message: Message, act: Act) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from understudy.shift.auc import (
     effective_size,
     total_variation_bound,
 )
-from understudy.shift.contexts import Context, contexts_at_turn, last_common_turn
-from understudy.shift.features import ContextFeatures
+from understudy.shift.context_sets import ContextSet, Looked, States, look_at
+from understudy.shift.contexts import Context, last_common_turn
 from understudy.shift.folds import deal_folds, dialogue_clusters, fold_groups
 from understudy.shift.permutation import permutation_p_value
 from understudy.types import Dialogue
@@ -34,6 +34,7 @@ class TwoSample:
 
     Attributes:
         turn: of the agent, counted from 0.
+        features: what of the contexts the classifier saw; see `ContextSet`.
         auc: in [0, 1]; .5 where the contexts cannot be told apart, 1 where always.
         low: lower end of the 95% interval of `auc`.
         high: upper end.
@@ -62,6 +63,7 @@ class TwoSample:
     tv_low: float
     p_value: float | None = None
     detectable: float | None = None
+    features: ContextSet = "words"
 
 
 def two_sample_auc(a: Sequence[Dialogue], b: Sequence[Dialogue], turn: int, *, seed: int, folds: int = 5) -> TwoSample:
@@ -79,8 +81,7 @@ def two_sample_auc(a: Sequence[Dialogue], b: Sequence[Dialogue], turn: int, *, s
     Raises:
         UnderstudyError: if a set has fewer than `2 * folds` dialogues.
     """
-    clusters = _clusters(a, b, folds)
-    return _at_turn(a, b, turn, ContextFeatures(_contexts(a, b, turn)), clusters, seed, folds)
+    return _at_turn(look_at("words", a, b, [turn]), turn, _clusters(a, b, folds), seed, folds)
 
 
 def shift_curve(
@@ -91,15 +92,19 @@ def shift_curve(
     min_alive: int = 1000,
     folds: int = 5,
     joint: bool = False,
+    sets: Sequence[ContextSet] = ("words",),
+    states: States | None = None,
 ) -> list[TwoSample]:
     """`two_sample_auc` at turns 0, 1, ... up to `max_turn` and no further than `last_common_turn`.
 
     Args:
         max_turn: the last turn wanted; None for as far as there are `min_alive` dialogues alive in both sets.
-        joint: whether the bounds `tv_low` hold for all turns together (Bonferroni), not each by itself.
+        joint: whether the bounds `tv_low` hold for all turns and sets together (Bonferroni), not each by itself.
+        sets: of features, each of which is tested at every turn.
+        states: what makes the set `states`; needed for it alone. Looked at are up to 500 dialogues of each sample.
 
     Returns:
-        One entry per turn, in order; empty where not even turn 0 has `min_alive` dialogues.
+        One entry per turn and set, in order of turns; empty where not even turn 0 has `min_alive` dialogues.
 
     Raises:
         UnderstudyError: as `two_sample_auc`.
@@ -108,11 +113,14 @@ def shift_curve(
     if last is None:
         return []
     turns = range(1 + (last if max_turn is None else min(last, max_turn)))
-    clusters = _clusters(a, b, folds)
-    # What stands in the last context of a dialogue holds all its earlier ones: each message is hashed once.
-    features = ContextFeatures([context for turn in turns for context in _contexts(a, b, turn)])
-    bound_level = 1 - 0.05 / len(turns) if joint else 0.95
-    return [_at_turn(a, b, turn, features, clusters, seed, folds, bound_level) for turn in turns]
+    bound_level = 1 - 0.05 / (len(turns) * len(sets)) if joint else 0.95
+    looked = [look_at(name, a, b, turns, states) for name in sets]
+    clusters = [_clusters(of.a, of.b, folds) for of in looked]
+    return [
+        _at_turn(of, turn, grouped, seed, folds, bound_level)
+        for turn in turns
+        for of, grouped in zip(looked, clusters, strict=True)
+    ]
 
 
 def null_curve(
@@ -122,6 +130,8 @@ def null_curve(
     min_alive: int = 500,
     folds: int = 5,
     joint: bool = False,
+    sets: Sequence[ContextSet] = ("words",),
+    states: States | None = None,
 ) -> list[TwoSample]:
     """`shift_curve` of one half of a set, drawn at random, against the other: what no shift looks like.
 
@@ -140,7 +150,7 @@ def null_curve(
     first = np.zeros(len(names), dtype=bool)
     first[order] = np.cumsum(sizes[order]) <= len(a) // 2
     halves = [[d for d, i in zip(a, index, strict=True) if first[i] == wanted] for wanted in (True, False)]
-    return shift_curve(halves[0], halves[1], seed, max_turn, min_alive, folds, joint)
+    return shift_curve(halves[0], halves[1], seed, max_turn, min_alive, folds, joint, sets, states)
 
 
 def compare_contexts(
@@ -187,10 +197,6 @@ def compare_contexts(
     return found, scores
 
 
-def _contexts(a: Sequence[Dialogue], b: Sequence[Dialogue], turn: int) -> list[Context]:
-    return [*contexts_at_turn(a, turn), *contexts_at_turn(b, turn)]
-
-
 def _clusters(a: Sequence[Dialogue], b: Sequence[Dialogue], folds: int) -> NDArray[np.int64]:
     require_enough(len(a), len(b), folds)
     return dialogue_clusters([*a, *b], _largest_group(len(a), len(b), folds))
@@ -216,19 +222,12 @@ def _largest_group(a: int, b: int, folds: int) -> int:
 
 
 def _at_turn(
-    a: Sequence[Dialogue],
-    b: Sequence[Dialogue],
-    turn: int,
-    features: ContextFeatures,
-    clusters: NDArray[np.int64],
-    seed: int,
-    folds: int,
-    bound_level: float = 0.95,
+    looked: Looked, turn: int, clusters: NDArray[np.int64], seed: int, folds: int, bound_level: float = 0.95
 ) -> TwoSample:
-    of_a, of_b = contexts_at_turn(a, turn), contexts_at_turn(b, turn)
-    matrix = features.matrix([*of_a, *of_b])
-    test = compare_contexts(of_a, of_b, matrix, clusters, turn=turn, seed=seed, folds=folds, bound_level=bound_level)
-    return test[0]
+    a, b = looked.at(turn)
+    matrix = looked.matrix([*a, *b])
+    found, _ = compare_contexts(a, b, matrix, clusters, turn=turn, seed=seed, folds=folds, bound_level=bound_level)
+    return replace(found, features=looked.name)
 
 
 def _cross_fitted_scores(matrix: Any, label: NDArray[np.bool_], fold: NDArray[np.int64]) -> NDArray[np.float64]:

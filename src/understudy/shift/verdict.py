@@ -100,9 +100,10 @@ def _led_to(points: Sequence[TwoSample]) -> Finding:
             return Finding("contexts", "cannot tell", f"{text}: give more dialogues.")
         return Finding("contexts", "nothing found", f"{told}; {_would_have_been_seen(seen)}.")
     worst = max(shown, key=lambda point: point.tv_low)
+    turns = _turns(sorted({point.turn for point in shown}))
     return Finding(
         "contexts", "collect",
-        f"At {_turns([point.turn for point in shown])} agent and user lead to contexts that the logs do not have, at turn "
+        f"At {turns} agent and user lead to contexts that the logs do not have, at turn "
         f"{worst.turn} in at least {worst.tv_low:.0%} of the dialogues (95%, all turns together). Nobody can say from "
         "these logs whether the user is like people there: collect dialogues of this agent with people at these turns, and "
         "align on them.",

@@ -1,0 +1,80 @@
+"""What classifiers are shown of contexts: sets of features, each fixed beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.shift.conduct import conduct
+from understudy.shift.contexts import Context, contexts_at_turn
+from understudy.shift.features import ContextFeatures, figures_matrix
+from understudy.types import Dialogue, Message
+
+ContextSet = Literal["words", "conduct", "states"]
+"""`words`: n-grams (`ContextFeatures`). `conduct`: how the user conducts itself, whatever the words (`conduct`). `states`: what
+the model at hand makes of a context (`understudy.models.states.context_states`)."""
+States = Callable[[Sequence[tuple[str, Sequence[Message]]]], NDArray[np.float64]]
+"""From the agent's prompt and what was said, what the model makes of it: [N, F], one row each."""
+
+_MOST_STATES = 500
+"""Dialogues of each sample whose states are looked at: a forward pass over each costs more than counting its words."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One set of features, and the dialogues of both samples that it is taken from.
+
+    Attributes:
+        matrix: of the contexts of `a`, then those of `b`, at one turn: [A + B, F].
+    """
+
+    name: ContextSet
+    a: Sequence[Dialogue]
+    b: Sequence[Dialogue]
+    matrix: Callable[[Sequence[Context]], Any]
+
+    def at(self, turn: int) -> tuple[list[Context], list[Context]]:
+        """The contexts of both samples at a turn of the agent."""
+        return contexts_at_turn(self.a, turn), contexts_at_turn(self.b, turn)
+
+
+def look_at(
+    name: ContextSet, a: Sequence[Dialogue], b: Sequence[Dialogue], turns: Sequence[int], states: States | None = None
+) -> Looked:
+    """A set of features for these turns.
+
+    Args:
+        states: what makes the set `states`, of which up to 500 dialogues of each sample are looked at.
+
+    Raises:
+        ValueError: if `states` are wanted and there is nothing that makes them.
+    """
+    if name == "words":
+        # What stands in the last context of a dialogue holds all its earlier ones: each message is hashed once.
+        every = [context for turn in turns for dialogues in (a, b) for context in contexts_at_turn(dialogues, turn)]
+        return Looked(name, a, b, ContextFeatures(every).matrix)
+    if name == "conduct":
+        return Looked(name, a, b, lambda contexts: _sparse(contexts, np.array([conduct(c) for c in contexts])))
+    if states is None:
+        raise ValueError("the set `states` needs what makes them")
+    few_a, few_b = a[:_MOST_STATES], b[:_MOST_STATES]
+    return Looked(name, few_a, few_b, lambda contexts: _sparse(contexts, _states([*few_a, *few_b], contexts, states)))
+
+
+def _states(dialogues: Sequence[Dialogue], contexts: Sequence[Context], states: States) -> NDArray[np.float64]:
+    """[N, F] of the contexts that are alive; zeros for the others."""
+    alive = [i for i, context in enumerate(contexts) if context.alive]
+    found = states([(dialogues[i].task.agent_prompt, contexts[i].messages) for i in alive])
+    figures = np.zeros((len(contexts), found.shape[1]))
+    figures[alive] = found
+    return figures
+
+
+def _sparse(contexts: Sequence[Context], figures: NDArray[np.float64]) -> Any:
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix(figures_matrix(contexts, figures))
