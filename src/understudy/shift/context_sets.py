@@ -18,7 +18,7 @@ ContextSet = Literal["words", "conduct", "states"]
 """`words`: n-grams (`ContextFeatures`). `conduct`: how the user conducts itself, whatever the words (`conduct`). `states`: what
 the model at hand makes of a context (`understudy.models.states.context_states`)."""
 States = Callable[[Sequence[tuple[str, Sequence[Message]]]], NDArray[np.float64]]
-"""From the agent's prompt and what was said, what the model makes of it: [N, F], one row each."""
+"""From a side's prompt and what was said, what the model makes of it: [N, F], one row each."""
 
 _MOST_STATES = 500
 """Dialogues of each sample whose states are looked at: a forward pass over each costs more than counting its words."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from understudy.one_step import OneStep
 from understudy.runs import stream
 from understudy.shift.auc import detectable_total_variation, effective_size, total_variation_bound
+from understudy.shift.context_sets import States
 from understudy.shift.contexts import Context, given_to
 from understudy.shift.features import ContextFeatures, even_columns
 from understudy.shift.two_sample import TwoSample, compare_contexts, require_enough
@@ -29,8 +30,6 @@ words stand (goal, last message, own words), of a user's message alone: `underst
 and what it answers, whatever the wording, where a task can tell that: `understudy.tasks.base.ReadsActs`. `states`: what a
 model makes of it: `understudy.models.states.message_states`."""
 Act = Callable[[Task, Message], str]
-States = Callable[[Sequence[tuple[str, Sequence[Message]]]], NDArray[np.float64]]
-"""From a side's prompt and what was said, the message in question last: [N, F], one row each."""
 
 _HASH_BITS = 14
 _MOST_STATES = 500
@@ -86,7 +85,7 @@ def step_shift(
 
     Args:
         act: reads what a message does; no test on acts where None.
-        states: what a model makes of a message; no test on states where None. Looked at are up to 500 steps of a turn.
+        states: what a model makes of a message, said last; no test on states where None. Looked at are up to 500 steps of a turn.
 
     Raises:
         UnderstudyError: if `min_pairs` is too small for the folds.
