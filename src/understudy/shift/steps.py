@@ -85,7 +85,8 @@ def step_shift(
 
     Args:
         act: reads what a message does; no test on acts where None.
-        states: what a model makes of a message, said last; no test on states where None. Looked at are up to 500 steps of a turn.
+        states: what a model makes of a message, said last; no test on states where None. Looked at are up to 500 steps of a
+            turn.
 
     Raises:
         UnderstudyError: if `min_pairs` is too small for the folds.
