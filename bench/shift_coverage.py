@@ -54,11 +54,12 @@ def main() -> None:
     parser.add_argument("--pool", type=int, default=2000)
     parser.add_argument("--tables", type=int, default=6, help="random processes")
     parser.add_argument("--tasks", nargs="*", default=list(KNOWN_USERS))
-    parser.add_argument("--run", type=Path, help="folder of `understudy compare`, whose seed 0 has aligned users")
+    parser.add_argument("--run", type=Path, help="folder of `understudy compare`, for its aligned users")
+    parser.add_argument("--seed", type=int, default=0, help="of them")
     asked = parser.parse_args()
     cells = list(on_tables(asked.tables, asked.repetitions, asked.dialogues))
     for task in asked.tasks:
-        cells += on_population(task, asked.pool, asked.repetitions, asked.dialogues, asked.run)
+        cells += on_population(task, asked.pool, asked.repetitions, asked.dialogues, asked.run, asked.seed)
     show(cells, asked.repetitions)
 
 
@@ -74,6 +75,12 @@ def show(cells: Sequence[Cell], repetitions: int) -> None:
         low = sum(c < enough for c in covered)
         mean, least = float(np.mean(covered)), min(covered)
         print(f"{estimate:10} {where:34} {len(found):5} {truths:>11} {mean:6.3f} {least:6.3f}  {low}")
+    print("by turn: mean and lowest coverage, cells")
+    by_turn: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for cell in cells:
+        by_turn[cell.estimate, cell.turn].append(cell.covered)
+    for (estimate, turn), shares in sorted(by_turn.items()):
+        print(f"{estimate:10} {turn:4} {float(np.mean(shares)):6.3f} {min(shares):6.3f} {len(shares):5}")
     for cell in sorted(cells, key=lambda c: c.covered)[:5]:
         print(
             "lowest:", cell.estimate, cell.where, f"turn {cell.turn}, n {cell.n}, {cell.truth:.4f}: {cell.covered:.3f}"
@@ -191,7 +198,9 @@ class Mixed(Population):
         return ReplyDistribution(options)
 
 
-def on_population(name: str, pool: int, repetitions: int, sizes: Sequence[int], run: Path | None) -> Iterator[Cell]:
+def on_population(
+    name: str, pool: int, repetitions: int, sizes: Sequence[int], run: Path | None, seed: int
+) -> Iterator[Cell]:
     family = known_family(name)
     dialogues = known_logs(family, pool, pool, seed=2000)
     log_p = [family.population.log_prob_marginal(d.task, d.messages) for d in dialogues]
@@ -203,7 +212,7 @@ def on_population(name: str, pool: int, repetitions: int, sizes: Sequence[int], 
     }.items():
         others[words] = [other.log_prob_marginal(d.task, d.messages) for d in dialogues]
     if run is not None:
-        model = load_chat_model(run / "stages" / name / "seed0" / "user-aligned" / "model")
+        model = load_chat_model(run / "stages" / name / f"seed{seed}" / "user-aligned" / "model")
         found = reply_log_probs([model], "user", dialogues)
         others["aligned (SFT)"] = [f for f in found if f is not None]
     for words, log_q in others.items():
