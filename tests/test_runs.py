@@ -380,3 +380,6 @@ def test_a_run_from_before_an_option_is_gone_on_with_at_its_default(tmp_path: Pa
     other = load_config(overrides=["rl.forward_turns=2"])
     with pytest.raises(RunError, match=r"rl\.forward_turns: 8, now 2"):
         RunFolder.create(tmp_path, other, resume=True, later=LATER_KEYS)
+    # A config that has none of these sections is not told of them.
+    RunFolder.create(tmp_path / "other", config.sft)
+    assert len(RunFolder.create(tmp_path / "other", config.sft, resume=True, later=LATER_KEYS).manifest["resumed"]) == 1

@@ -225,7 +225,11 @@ FREE_KEYS = (*ENDPOINT_LIMITS, "rl.tracker")
 """Keys that a run may be gone on with under other values: nothing that comes of it depends on them."""
 
 _LATER: Mapping[str, tuple[StageConfig, Iterable[str]]] = {
-    "rl": (RLConfig(), ("forward_samples", "forward_turns", "token_penalty", "processes", "shard", "tracker")),
+    "sft": (SFTConfig(), ("dropout",)),
+    "rl": (
+        RLConfig(),
+        ("forward_samples", "forward_turns", "token_penalty", "processes", "shard", "vllm", "vllm_memory", "tracker"),
+    ),
     "verl": (VerlConfig(), VerlConfig.model_fields),
     "interactivity": (InteractivityConfig(), InteractivityConfig.model_fields),
 }

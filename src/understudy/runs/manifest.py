@@ -73,9 +73,10 @@ def differences(
     """One line `key: old, now new` for each dotted key whose values differ, those that are `free` to do so left out.
 
     Args:
-        later: what the dotted keys stand for that `old` may lack.
+        later: what the dotted keys of `new` stand for that `old` may lack.
     """
-    before, after = {**(later or {}), **dict(_flat(old))}, dict(_flat(new))
+    after = dict(_flat(new))
+    before = {**{key: value for key, value in (later or {}).items() if key in after}, **dict(_flat(old))}
     absent = "absent"
     return [
         f"{key}: {before.get(key, absent)}, now {after.get(key, absent)}"
