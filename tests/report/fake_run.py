@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +129,9 @@ def write_cell(
     scale: float = 1.0,
     judge_label: str = PEOPLE,
     said: str = "i would like a large latte",
+    earlier: bool = False,
 ) -> None:
-    """All that a finished cell writes."""
+    """All that a finished cell writes; an earlier version did not write what its tests could have seen."""
     cell = f"{family}/seed{seed}"
     for arm, reward in tuned.items():
         result = arm_result(
@@ -152,7 +152,7 @@ def write_cell(
         arm: [_point(turn, 0.5 + (auc - 0.5) * (turn + 1) / 5 + 0.002 * seed) for turn in range(5)]
         for arm, auc in final.items()
     }
-    both = {arm: curves[arm] for arm in ("base", "calibrated")}
+    both = source(seed, earlier=earlier)
     shift = ShiftResult(family=family, seed=seed, curves=curves, policy=both, simulator=both)
     write_result(run, f"{cell}/shift", shift)
     write_result(run, f"{cell}/users", users_result(family, seed, judge_label))
@@ -227,7 +227,15 @@ def write_sweeps(run: Path, family: str, seed: int) -> None:
         write_result(run, f"{family}/seed{seed}/judge-calibrated-logs-{size}", result.model_copy(update={"cost": cost}))
 
 
-def _point(turn: int, auc: float) -> TwoSample:
-    given = {"turn": turn, "auc": auc, "low": auc - 0.03, "high": auc + 0.03, "n_a": 1000, "n_b": 1000}
-    # The report shows the AUC alone; what else a point holds is of no interest here.
-    return TwoSample(**given, **{f.name: 900 for f in fields(TwoSample) if f.name not in given})
+def _point(turn: int, auc: float, tv_low: float = 0.0, detectable: float | None = None) -> TwoSample:
+    return TwoSample(turn, auc, auc - 0.03, auc + 0.03, 1000, 1000, 900, 900, tv_low, tv_low, None, detectable)
+
+
+def source(seed: int, *, earlier: bool) -> dict[str, list[TwoSample]]:
+    """One source of the shift, of two arms: base is not told, calibrated from turn 2 on, and at turn 1 on even seeds."""
+    seen = [None if earlier else 0.12 + 0.02 * turn for turn in range(5)]
+    shown = [0.0, 0.0 if seed % 2 else 0.05, 0.2, 0.3, 0.4]
+    return {
+        "base": [_point(turn, 0.51, 0.0, seen[turn]) for turn in range(5)],
+        "calibrated": [_point(turn, 0.5 + shown[turn], shown[turn], seen[turn]) for turn in range(5)],
+    }

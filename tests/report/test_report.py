@@ -222,6 +222,28 @@ def test_the_stand_in_and_the_referee_are_named_as_what_they_are(
     assert "real users" not in referee_part
 
 
+def test_both_sources_of_the_shift_are_told_by_turn_with_what_would_have_been_seen(
+    full: tuple[Path, str], tmp_path: Path
+) -> None:
+    page = Page(full[1]).words
+    part = page[page.index("Where the shift comes from") : page.index("Both are measured for every agent")]
+    rows = re.sub(r"\s+", " ", part.split("its own policy")[1])
+    # Two seeds: told at turn 1 in one of them, later in both with the mean of their bounds.
+    base = "base " + "0.51 not told " * 5
+    assert base.replace(" ", "") in rows.replace(" ", "")
+    calibrated = "calibrated0.50nottold0.531of2seeds0.70≥0.200.80≥0.300.90≥0.40"
+    assert rows.replace(" ", "").count(calibrated) == 2, "the policy and the simulator"
+    note = page[page.index("Both are measured for every agent") :][:900]
+    assert "all turns of an arm together" in note
+    assert "a total variation of 0.12 to 0.20, by turn, would have been seen" in note
+    fake.write_manifest(tmp_path, ["elicit"], [0])
+    fake.write_cell(tmp_path, "elicit", 0, earlier=True)
+    older = Page(build_report(tmp_path).read_text(encoding="utf-8")).words
+    note = older[older.index("Both are measured for every agent") :][:900]
+    assert "each turn by itself" in note
+    assert "would have been seen" not in note
+
+
 def test_a_corpus_is_as_large_as_was_counted_not_as_the_config_says(demo: tuple[Path, str], tmp_path: Path) -> None:
     def ran(*families: str) -> str:
         fake.write_manifest(tmp_path, families, [0])

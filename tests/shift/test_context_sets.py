@@ -69,6 +69,25 @@ def test_conduct_tells_users_apart() -> None:
     assert all(p.tv_low == 0 for p in null)
 
 
+def test_states_are_looked_at_of_the_same_tasks_whatever_the_order_of_the_samples() -> None:
+    # What is talked about changes half-way through the tasks; the samples differ in nothing but their order.
+    def about(side: str) -> list[Dialogue]:
+        made = talks(side, "", 1200)
+        return [
+            replace(d, task=replace(d.task, id=f"task {i}", agent_prompt="old" if i < 600 else "new"))
+            for i, d in enumerate(made)
+        ]
+
+    def states(said: Sequence[tuple[str, Sequence[Message]]]) -> np.ndarray:
+        return np.array([[float(prompt == "old"), RNG.random()] for prompt, _ in said])
+
+    a, b = about("a"), about("b")
+    (point,) = shift_curve([*a[::2], *a[1::2]], b, 0, max_turn=0, min_alive=100, sets=("states",), states=states)
+    assert (point.n_a, point.n_b) == (500, 500)
+    assert point.low <= 0.5 <= point.high
+    assert point.tv_low == 0
+
+
 def test_states_are_asked_for_by_prompt_and_words_and_bounds_hold_for_all_sets_together() -> None:
     asked: list[tuple[str, Sequence[Message]]] = []
 
@@ -82,7 +101,7 @@ def test_states_are_asked_for_by_prompt_and_words_and_bounds_hold_for_all_sets_t
     assert both[1].features == "states"
     assert both[1].auc == 1
     assert len(asked) == len(a) + len(b)
-    assert asked[0] == (a[0].task.agent_prompt, a[0].messages[:1])
+    assert (a[0].task.agent_prompt, a[0].messages[:1]) in asked
     assert both[0].detectable > alone[0].detectable, "the level is shared"
     with pytest.raises(ValueError, match="needs what makes them"):
         shift_curve(a, b, 0, min_alive=100, sets=("states",))

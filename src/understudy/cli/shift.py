@@ -61,7 +61,7 @@ def shift(
             sampling=loaded.sampling,
         )
     )
-    run = RunFolder.create(out, asked.config, resume=resume, inputs=asked.config.inputs(), later={"reference": None})
+    run = RunFolder.create(out, asked.config, resume=resume, inputs=asked.config.inputs())
     run_stages(run, shift_plan(asked), jobs)
     found = shift_report(run, asked)
     write_json(out / "shift.json", found.to_json())

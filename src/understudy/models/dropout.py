@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from understudy.errors import ModelError
 
 _BRANCHES = ("self_attn.o_proj", "mlp.down_proj")
-"""Last layers of the two branches of a block, as Llama, Gemma, Qwen, Mistral and Phi name them."""
+"""Last layers of the two branches of a block, as Llama, Gemma, Qwen, Mistral and Phi name them; Gemma has a norm after each."""
 
 
 @contextmanager
@@ -29,10 +29,10 @@ def residual_dropout(model: PreTrainedModel, rate: float) -> Iterator[None]:
     if not rate:
         yield
         return
-    branches = [module for name, module in model.named_modules() if name.endswith(_BRANCHES)]
-    if not branches:
+    ends = [[module for name, module in model.named_modules() if name.endswith(end)] for end in _BRANCHES]
+    if not ends[0] or len(ends[0]) != len(ends[1]):
         raise ModelError(
-            f"has no {' or '.join(_BRANCHES)}, whose outputs dropout is for",
+            f"has blocks without {' and '.join(_BRANCHES)}, whose outputs dropout is for",
             where=str(model.name_or_path),
             fix="leave dropout out, or set the model's own in its config.json",
         )
@@ -41,6 +41,6 @@ def residual_dropout(model: PreTrainedModel, rate: float) -> Iterator[None]:
         return torch.nn.functional.dropout(output, rate, model.training)
 
     with ExitStack() as hooks:
-        for module in (model.get_input_embeddings(), *branches):
+        for module in (model.get_input_embeddings(), *ends[0], *ends[1]):
             hooks.callback(module.register_forward_hook(drop).remove)
         yield

@@ -133,7 +133,7 @@ class TurnTest:
     """One two-sample test at one turn, over the seeds.
 
     Attributes:
-        tv_low: mean over the seeds of the lower bounds of the total variation, which hold for all turns together.
+        tv_low: mean over the seeds of the lower bounds of the total variation.
         shown_in: seeds whose bound is above 0.
         seeds: that were measured at this turn.
     """
@@ -159,13 +159,13 @@ def shift_sources(cells: Sequence[CellData]) -> dict[str, ShiftSources]:
 
 
 def detectable_shift(cells: Sequence[CellData]) -> tuple[float, float] | None:
-    """Least and largest total variation that the tests of the shift would have shown, over turns and seeds; None for results of
-    earlier versions."""
+    """Least and largest total variation that the tests of `shift_sources` would have shown, over turns and seeds; None for
+    results of earlier versions, whose bounds hold for each turn by itself."""
     measured = [
         point.detectable
         for cell in cells
         if cell.shift is not None
-        for curves in (cell.shift.curves, cell.shift.policy, cell.shift.simulator)
+        for curves in (cell.shift.policy, cell.shift.simulator)
         for curve in curves.values()
         for point in curve
         if point.detectable is not None

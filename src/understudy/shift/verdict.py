@@ -95,9 +95,11 @@ def _led_to(points: Sequence[TwoSample]) -> Finding:
     if not shown:
         told = "The contexts that agent and user lead to were not told from those of the logs at any turn"
         seen = [point.detectable for point in points if point.detectable is not None]
-        if not seen or min(seen) > BLUNT:
-            text = f"{told}, but a total variation below {min(seen, default=1.0):.2f} would not have been seen"
-            return Finding("contexts", "cannot tell", f"{text}: give more dialogues.")
+        if not seen:
+            return Finding("contexts", "cannot tell", f"{told}, and what would have been seen is not known.")
+        if min(seen) > BLUNT:
+            text = f"{told}, but a total variation below {min(seen):.2f} would not have been seen: give more dialogues."
+            return Finding("contexts", "cannot tell", text)
         return Finding("contexts", "nothing found", f"{told}; {_would_have_been_seen(seen)}.")
     worst = max(shown, key=lambda point: point.tv_low)
     turns = _turns(sorted({point.turn for point in shown}))
