@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from understudy.report.measured import ShiftSources, TurnTest
 from understudy.report.summary import FamilySummary, Summary
 from understudy.report.words import number, percent, percent_between
 
@@ -79,6 +80,46 @@ def _against_base(families: Sequence[FamilySummary], arm: str) -> str:
     if len(counts) == 1 and len(found) == len(families):
         return f"{arm} ended {found[0]} base on all of them"
     return f"{arm} ended " + ", ".join(f"{word} base on {count}" for word, count in counts.items())
+
+
+def shift_verdicts(sources: Mapping[str, ShiftSources], people: str) -> list[tuple[str, str]]:
+    """By arm, in words: what its policy and what the aligned user lead to, where every seed's test shows it, and what to do."""
+    return [
+        (arm, f"{_policy(found.policy, people)} {_simulator(found.simulator, people)}")
+        for arm, found in sources.items()
+    ]
+
+
+def _policy(tests: Mapping[int, TurnTest], people: str) -> str:
+    if not tests:
+        return "Too few dialogues to compare its contexts with the logs at any turn."
+    if shown := _shown(tests):
+        turns, worst = _turns(shown), max(shown, key=lambda turn: shown[turn])
+        return (
+            f"With {people} it comes to other contexts than the logs hold at {turns}, by a total variation of at least "
+            f"{number(shown[worst], 1, 2)} at turn {worst}: train it on its own."
+        )
+    return "Its contexts were not told from those of the logs."
+
+
+def _simulator(tests: Mapping[int, TurnTest], people: str) -> str:
+    if not tests:
+        return "Too few dialogues to compare the aligned user at any turn."
+    if shown := _shown(tests):
+        turns, worst = _turns(shown), max(shown, key=lambda turn: shown[turn])
+        return (
+            f"The aligned user leads it elsewhere than {people} do at {turns} (at least {number(shown[worst], 1, 2)} at turn "
+            f"{worst}): align the user more, or collect dialogues of this agent at these turns."
+        )
+    return f"What the aligned user leads it to was not told from what {people} lead it to."
+
+
+def _shown(tests: Mapping[int, TurnTest]) -> dict[int, float]:
+    return {turn: test.tv_low for turn, test in tests.items() if test.shown_in == test.seeds}
+
+
+def _turns(shown: Mapping[int, float]) -> str:
+    return ("turn " if len(shown) == 1 else "turns ") + ", ".join(map(str, sorted(shown)))
 
 
 def findings(family: FamilySummary) -> list[str]:

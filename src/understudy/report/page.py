@@ -95,6 +95,7 @@ def render(data: RunData) -> str:
         summary=summary,
         title=findings.headline(summary),
         findings=findings.findings,
+        shift_verdicts=findings.shift_verdicts,
         progress=words.progress,
         # SVG is drawn by our own code, which escapes what it writes: with the style, all that is not escaped again.
         svg=Markup,
