@@ -23,7 +23,6 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -118,7 +117,7 @@ def train(asked: Namespace, member: int, place: Path) -> None:
         print(f"member {member}, epoch {epoch.epoch}: {nll} ({took:.0f} s)", flush=True)
 
     if asked.renamed:
-        train = [*train, *(words_alone(other) for dialogue in train for other in renamed(dialogue))]
+        train = [*train, *(other for dialogue in train for other in renamed(dialogue))]
     fit(model, "user", train, held_out, sft, seed=seed, on_epoch=report)
     model.save(place)
 
@@ -136,11 +135,6 @@ def _dialogue(negotiation: Negotiation, known: set[str], mine_first: bool) -> Di
     theirs = negotiation.second_values if mine_first else negotiation.first_values
     task = make_task("negotiate", f"{negotiation.line}", Scenario(negotiation.counts, theirs, values), opener=sides[0])
     return Dialogue(task, f"{negotiation.line}", messages, Outcome(0.0, negotiation.ending))
-
-
-def words_alone(dialogue: Dialogue) -> Dialogue:
-    """Without what an interface shows beside the words, as `val.txt` is read."""
-    return replace(dialogue, messages=tuple(replace(message, shown="") for message in dialogue.messages))
 
 
 def scored(models: Sequence[ChatModel], dialogues: Sequence[Dialogue]) -> tuple[float, int, int, float]:

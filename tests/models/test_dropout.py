@@ -1,9 +1,10 @@
-"""Dropout of any architecture: while training alone, with the mean kept, and nothing left behind."""
+"""Dropout of dense decoders: while training alone, with the mean kept, and nothing left behind."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils.hooks import RemovableHandle
 from transformers import GPT2Config, GPT2LMHeadModel, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
 from understudy.errors import ModelError
@@ -16,6 +17,7 @@ IDS = torch.arange(7, 47)[None, :]
 def test_a_share_of_what_blocks_add_is_left_out_and_the_rest_keeps_the_mean(tiny_model: ChatModel) -> None:
     model = tiny_model.model
     seen: list[torch.Tensor] = []
+    after: list[RemovableHandle] = []
     layers = model.model.layers
     watched = (model.get_input_embeddings(), layers[0].self_attn.o_proj, layers[-1].mlp.down_proj)
     plain = [m.register_forward_hook(lambda module, given, output: seen.append(output.detach())) for m in watched]

@@ -240,7 +240,7 @@ def test_both_sources_of_the_shift_are_told_by_turn_with_what_would_have_been_se
     assert "base: Its contexts were not told from those of the logs" in page
     said = page[page.index("calibrated: With real users") :][:600]
     assert "at turns 2, 3, 4, by a total variation of at least 0.40 at turn 4: train it on its own." in said
-    assert "at turns 2, 3, 4 (at least 0.40 at turn 4): align the user more" in said
+    assert "at turns 2, 3, 4, by a total variation of at least 0.40 at turn 4: align the user more" in said
     fake.write_manifest(tmp_path, ["elicit"], [0])
     fake.write_cell(tmp_path, "elicit", 0, earlier=True)
     older = Page(build_report(tmp_path).read_text(encoding="utf-8")).words

@@ -61,10 +61,10 @@ def _accusing(dialogue: Dialogue) -> Dialogue:
 def test_conduct_tells_users_apart() -> None:
     # Each accusation is of something else: that it is made is what they have in common.
     plain, accusing = talks("a", ""), [_accusing(dialogue) for dialogue in talks("b", "")]
-    points = shift_curve(plain, accusing, 0, min_alive=100, joint=True, sets=("words", "conduct"))
+    points = shift_curve(plain, accusing, 0, min_alive=100, sets=("words", "conduct"))
     assert [(p.turn, p.features) for p in points] == [(t, s) for t in (0, 1) for s in ("words", "conduct")]
     assert all(p.tv_low > 0.8 for p in points if p.features == "conduct")
-    null = null_curve(talks("c", "", 300), 0, min_alive=100, joint=True, sets=("words", "conduct"))
+    null = null_curve(talks("c", "", 300), 0, min_alive=100, sets=("words", "conduct"))
     assert {p.features for p in null} == {"words", "conduct"}
     assert all(p.tv_low == 0 for p in null)
 
@@ -96,8 +96,8 @@ def test_states_are_asked_for_by_prompt_and_words_and_bounds_hold_for_all_sets_t
         return np.array([[float("!" in messages[-1].text), RNG.random()] for _, messages in said])
 
     a, b = talks("a", "!"), talks("b", "")
-    alone = shift_curve(a, b, 0, max_turn=0, min_alive=100, joint=True)
-    both = shift_curve(a, b, 0, max_turn=0, min_alive=100, joint=True, sets=("words", "states"), states=states)
+    alone = shift_curve(a, b, 0, max_turn=0, min_alive=100)
+    both = shift_curve(a, b, 0, max_turn=0, min_alive=100, sets=("words", "states"), states=states)
     assert both[1].features == "states"
     assert both[1].auc == 1
     assert len(asked) == len(a) + len(b)

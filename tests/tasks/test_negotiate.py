@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,13 @@ def test_renaming_changes_names_and_places_and_nothing_else() -> None:
     assert len(texts) == 5
     assert any("the book for me please" in said for said in texts)
     assert one in [back for other in others for back in renamed(other)]
+
+
+def test_what_an_interface_does_not_show_it_does_not_show_renamed_either() -> None:
+    one = next(d for d in load_corpus(FIXTURE, seed=0).validation if any(m.shown for m in d.messages))
+    assert all(any(m.shown for m in other.messages) for other in renamed(one))
+    words = replace(one, messages=tuple(replace(m, shown="") for m in one.messages))
+    assert not any(m.shown for other in renamed(words) for m in other.messages)
 
 
 def test_a_logged_dialogue_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""Dropout for any architecture: those of today come without."""
+"""Dropout for dense decoders, which come without today."""
 
 from __future__ import annotations
 

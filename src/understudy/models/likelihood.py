@@ -81,7 +81,7 @@ def token_logprobs(model: PreTrainedModel, ids: torch.Tensor, temperature: float
     """
     with training_autocast():
         logits = model(input_ids=ids[:, :-1], use_cache=False).logits
-    return _logprobs(logits.float() / temperature, ids)
+    return _logprobs(_tempered(logits, temperature), ids)
 
 
 def token_logprobs_and_chance(
@@ -100,7 +100,7 @@ def token_logprobs_and_distance(
     """As `token_logprobs` of both models, with the total variation of their next token at every place, each [B, T]."""
     with training_autocast():
         logits = (m(input_ids=ids[:, :-1], use_cache=False).logits for m in (model, other))
-    mine, theirs = (of_one.float() / temperature for of_one in logits)
+    mine, theirs = (_tempered(of_one, temperature) for of_one in logits)
     distance = 0.5 * (torch.softmax(mine, -1) - torch.softmax(theirs, -1)).abs().sum(-1).clamp(max=1)
     return _logprobs(mine, ids), _logprobs(theirs, ids), torch.nn.functional.pad(distance, (1, 0))
 
@@ -126,6 +126,11 @@ def token_logprobs_and_states(model: PreTrainedModel, ids: torch.Tensor, block: 
     return LogprobsAndStates(
         _logprobs(out.logits, ids), out.hidden_states[block].float(), out.hidden_states[-1].float()
     )
+
+
+def _tempered(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    # Training, always at 1, does not pay for a copy of all logits.
+    return logits.float() if temperature == 1 else logits.float() / temperature
 
 
 def _logprobs(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from understudy.errors import ModelError
@@ -38,32 +36,6 @@ class Sampled:
     ids: list[int]
     logprobs: list[float]
     stopped: bool
-
-
-class TokenSampler(Protocol):
-    """What `ModelSpeaker` asks for tokens; see `Sampler` for what each does.
-
-    Attributes:
-        held: [places] how many of a dialogue's tokens each place has been given.
-    """
-
-    held: NDArray[np.int64]
-
-    def load_weights(self, model: PreTrainedModel) -> None: ...
-
-    def release(self, place: int) -> None: ...
-
-    def keep(self, place: int, tokens: int) -> None: ...
-
-    def sample(
-        self,
-        places: Sequence[int],
-        new_ids: Sequence[Sequence[int]],
-        uniforms: np.ndarray,
-        *,
-        stops: Sequence[int],
-        temperature: float,
-    ) -> list[list[Sampled]]: ...
 
 
 class Sampler:

@@ -10,7 +10,8 @@ import numpy as np
 from understudy.config import SamplingConfig
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel, context_length
-from understudy.models.sampler import Sampled, Sampler, TokenSampler
+from understudy.models.sampler import Sampled, Sampler
+from understudy.models.served_sampler import ServedSampler
 from understudy.models.view import CONTEXT_FULL, View, as_message
 from understudy.runs import stream
 from understudy.speaker import Failure, Request
@@ -42,7 +43,7 @@ class ModelSpeaker:
         self.temperature = temperature
         self.max_message_tokens = max_message_tokens
         self.max_length = context_length(chat_model.model)
-        self.sampler: TokenSampler = Sampler(chat_model.model, width)
+        self.sampler: Sampler | ServedSampler = Sampler(chat_model.model, width)
         self._stops = [self.format.end_of_turn]
         self._views: dict[int, View] = {}
         self._places: dict[int, int] = {}

@@ -40,7 +40,7 @@ def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) ->
     """
     judge, seed = cell.config.judge, cell.seed_of("shift")
     logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")[: judge.shift_dialogues]
-    compare = partial(shift_curve, seed=seed, min_alive=judge.shift_min_alive, joint=True)
+    compare = partial(shift_curve, seed=seed, min_alive=judge.shift_min_alive)
     curves, policy, simulator = {}, {}, {}
     null = None
     for i, (arm, stage) in enumerate(arms.items()):
@@ -52,7 +52,7 @@ def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) ->
             policy[arm] if arm in LOGGED_CONTEXTS else compare(read_dialogues(folder / "training.jsonl"), real)
         )
         if null is None or arm == "calibrated":
-            null = null_curve(real, seed=seed, min_alive=judge.shift_min_alive, joint=True)
+            null = null_curve(real, seed=seed, min_alive=judge.shift_min_alive)
         context.progress(i + 1, len(arms))
     result = ShiftResult(
         family=cell.family_name,

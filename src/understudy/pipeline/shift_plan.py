@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -28,6 +28,8 @@ TOGETHER = ("agent-with-user-1", "agent-with-user-2")
 FORETOLD = "foretold"
 PEOPLE, REAL_USERS = "agent-with-people", "real-users"
 """Where the real users are a programme."""
+
+T = TypeVar("T")
 
 _STAGES = "understudy.pipeline.shifting"
 
@@ -95,7 +97,7 @@ def shift_report(run: RunFolder, asked: Asked[ShiftConfig]) -> ShiftReport:
     config = asked.config
     policy, simulator = (SideShift.from_json(run.result(name)) for name in (AGENT, USER))
     led_to = run.result(CONTEXTS)
-    contexts = _curve(led_to["contexts"])
+    contexts = _read(TwoSample, led_to["contexts"])
     known = None
     if asked.known:
         people = run.result(PEOPLE)
@@ -120,21 +122,19 @@ def shift_report(run: RunFolder, asked: Asked[ShiftConfig]) -> ShiftReport:
         policy=policy,
         simulator=simulator,
         contexts=contexts,
-        null=_curve(run.result(LOGS)["null"]),
+        null=_read(TwoSample, run.result(LOGS)["null"]),
         known=known,
         reference=config.reference,
-        excess=_EXCESS.validate_python(run.result(FORETOLD)["excess"]) if config.reference is not None else [],
+        excess=_read(ExcessCrossEntropy, run.result(FORETOLD)["excess"]) if config.reference is not None else [],
         verdict=verdict(policy.points, simulator.points, contexts),
         failed=sum(run.result(name)["failed"] for name in TOGETHER),
         cpu_seconds=cpu_seconds(run, (stage.name for stage in shift_plan(asked))),
     )
 
 
-_EXCESS = TypeAdapter(list[ExcessCrossEntropy])
-
-
-def _curve(points: list[dict[str, Any]]) -> list[TwoSample]:
-    return TypeAdapter(list[TwoSample]).validate_python(points)
+def _read(kind: type[T], points: list[dict[str, Any]]) -> list[T]:
+    found: list[T] = TypeAdapter(list[kind]).validate_python(points)  # type: ignore[valid-type]
+    return found
 
 
 def _as_heard(dialogue: Dialogue, family: Logged) -> Dialogue:

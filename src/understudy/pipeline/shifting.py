@@ -95,7 +95,7 @@ def the_logs(context: StageContext, config: ShiftConfig) -> None:
     """The logs against themselves, in two halves."""
     states = partial(context_states, load_chat_model(config.agent), "agent")
     logged = shift_of(config).logged
-    curve = null_curve(logged, config.seed, min_alive=MIN_PAIRS // 2, joint=True, sets=_SETS, states=states)
+    curve = null_curve(logged, config.seed, min_alive=MIN_PAIRS // 2, sets=_SETS, states=states)
     write_json(context.output / "result.json", {"null": [asdict(point) for point in curve]})
 
 
@@ -126,7 +126,7 @@ def the_contexts(context: StageContext, config: ShiftConfig) -> None:
     states = partial(context_states, load_chat_model(config.agent), "agent")
 
     def against(others: Sequence[Dialogue]) -> list[dict[str, Any]]:
-        curve = shift_curve(met, others, config.seed, min_alive=MIN_PAIRS, joint=True, sets=_SETS, states=states)
+        curve = shift_curve(met, others, config.seed, min_alive=MIN_PAIRS, sets=_SETS, states=states)
         return [asdict(point) for point in curve]
 
     result: dict[str, Any] = {"contexts": against(asked.logged)}

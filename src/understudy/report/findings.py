@@ -9,6 +9,7 @@ from typing import Literal
 from understudy.report.measured import ShiftSources, TurnTest
 from understudy.report.summary import FamilySummary, Summary
 from understudy.report.words import number, percent, percent_between
+from understudy.shift.verdict import turns_in_words
 
 Standing = Literal["above", "below", "not clearly apart from"]
 
@@ -94,11 +95,7 @@ def _policy(tests: Mapping[int, TurnTest], people: str) -> str:
     if not tests:
         return "Too few dialogues to compare its contexts with the logs at any turn."
     if shown := _shown(tests):
-        turns, worst = _turns(shown), max(shown, key=lambda turn: shown[turn])
-        return (
-            f"With {people} it comes to other contexts than the logs hold at {turns}, by a total variation of at least "
-            f"{number(shown[worst], 1, 2)} at turn {worst}: train it on its own."
-        )
+        return f"With {people} it comes to other contexts than the logs hold {shown}: train it on its own."
     return "Its contexts were not told from those of the logs."
 
 
@@ -106,20 +103,20 @@ def _simulator(tests: Mapping[int, TurnTest], people: str) -> str:
     if not tests:
         return "Too few dialogues to compare the aligned user at any turn."
     if shown := _shown(tests):
-        turns, worst = _turns(shown), max(shown, key=lambda turn: shown[turn])
-        return (
-            f"The aligned user leads it elsewhere than {people} do at {turns} (at least {number(shown[worst], 1, 2)} at turn "
-            f"{worst}): align the user more, or collect dialogues of this agent at these turns."
-        )
+        what = "align the user more, or collect dialogues of this agent at these turns"
+        return f"The aligned user leads it elsewhere than {people} do {shown}: {what}."
     return f"What the aligned user leads it to was not told from what {people} lead it to."
 
 
-def _shown(tests: Mapping[int, TurnTest]) -> dict[int, float]:
-    return {turn: test.tv_low for turn, test in tests.items() if test.shown_in == test.seeds}
-
-
-def _turns(shown: Mapping[int, float]) -> str:
-    return ("turn " if len(shown) == 1 else "turns ") + ", ".join(map(str, sorted(shown)))
+def _shown(tests: Mapping[int, TurnTest]) -> str:
+    """At which turns every seed's test shows a difference, and the largest; empty where at none."""
+    bounds = {turn: test.tv_low for turn, test in tests.items() if test.shown_in == test.seeds}
+    if not bounds:
+        return ""
+    worst = max(bounds, key=lambda turn: bounds[turn])
+    return (
+        f"at {turns_in_words(bounds)}, by a total variation of at least {number(bounds[worst], 1, 2)} at turn {worst}"
+    )
 
 
 def findings(family: FamilySummary) -> list[str]:

@@ -11,7 +11,6 @@ from understudy.report.estimate import Estimate, of_intervals, of_scores, over_s
 from understudy.report.read import CellData
 from understudy.results import ArmResult, Score
 from understudy.shift.likelihood import TurnShift
-from understudy.shift.two_sample import TwoSample
 from understudy.stats import binomial_interval, late_rise
 
 
@@ -193,28 +192,20 @@ def from_base(cells: Sequence[CellData]) -> dict[str, dict[str, dict[int, Estima
 
 def _tests(cells: Sequence[CellData], part: str) -> dict[str, dict[int, TurnTest]]:
     """At the turns that every measured seed of the arm has."""
-    measured = [getattr(cell.shift, part) for cell in cells if cell.shift is not None]
+    bounds: dict[tuple[str, int], list[float]] = {}
+    for cell in cells:
+        curves = getattr(cell.shift, part) if cell.shift is not None else {}
+        for arm, curve in curves.items():
+            for point in curve:
+                bounds.setdefault((arm, point.turn), []).append(point.tv_low)
     return {
-        arm: {
-            turn: TurnTest(
-                auc,
-                float(np.mean([p.tv_low for p in at[turn]])),
-                sum(p.tv_low > 0 for p in at[turn]),
-                len(at[turn]),
-            )
-            for turn, auc in curve.items()
-        }
+        arm: {turn: _turn_test(auc, bounds[arm, turn]) for turn, auc in curve.items()}
         for arm, curve in _curves(cells, part).items()
-        for at in [_points_at([curves[arm] for curves in measured if curves.get(arm)])]
     }
 
 
-def _points_at(curves: Sequence[Sequence[TwoSample]]) -> dict[int, list[TwoSample]]:
-    found: dict[int, list[TwoSample]] = {}
-    for curve in curves:
-        for point in curve:
-            found.setdefault(point.turn, []).append(point)
-    return found
+def _turn_test(auc: Estimate, bounds: Sequence[float]) -> TurnTest:
+    return TurnTest(auc, float(np.mean(bounds)), sum(low > 0 for low in bounds), len(bounds))
 
 
 def _curves(cells: Sequence[CellData], part: str) -> dict[str, dict[int, Estimate]]:

@@ -21,51 +21,22 @@ _SHORT = 3
 
 _POLITE = {"please", "thanks", "thank", "sorry", "appreciate", "welcome", "kindly"}
 _INFORMAL = {
-    "u",
-    "ur",
-    "gonna",
-    "wanna",
-    "yeah",
-    "yep",
-    "nope",
-    "lol",
-    "btw",
-    "thx",
-    "pls",
-    "plz",
-    "hey",
-    "dunno",
-    "gotta",
-}
+    "u", "ur", "gonna", "wanna", "yeah", "yep", "nope", "lol", "btw", "thx", "pls", "plz", "hey", "dunno",
+    "gotta"
+}  # fmt: skip
 _ACKNOWLEDGES = {"ok", "okay", "sure", "yes", "yeah", "yep", "right", "great", "perfect", "deal", "alright", "fine"}
 _UNSURE = {"maybe", "perhaps", "guess", "unsure", "probably", "possibly", "might", "dunno", "think"}
 _CERTAIN = {"definitely", "exactly", "certainly", "absolutely", "must", "always", "never", "surely", "only"}
 _PUSHES_BACK = {"no", "not", "wrong", "nope", "cannot", "can't", "cant", "don't", "dont", "isn't", "isnt", "incorrect"}
 _MOVED = {
-    "love",
-    "hate",
-    "annoying",
-    "annoyed",
-    "frustrated",
-    "frustrating",
-    "happy",
-    "sad",
-    "angry",
-    "upset",
-    "wow",
-    "ugh",
-}
+    "love", "hate", "annoying", "annoyed", "frustrated", "frustrating", "happy", "sad", "angry", "upset", "wow",
+    "ugh"
+}  # fmt: skip
 _PIVOTS = {"instead", "actually", "rather", "otherwise", "alternatively", "nevermind", "forget", "changed"}
 _ACCUSES = (
-    "you said",
-    "you keep",
-    "you never",
-    "you did not",
-    "you didn't",
-    "already told",
-    "already said",
-    "told you",
-)
+    "you said", "you keep", "you never", "you did not", "you didn't", "already told", "already said",
+    "told you"
+)  # fmt: skip
 _CLARIFIES = ("what do you mean", "which one", "can you explain", "do you mean", "i don't understand", "what does")
 _CONFUSED = ("how can i help", "how may i assist", "as an ai", "i can assist", "language model", "happy to help")
 

@@ -30,13 +30,13 @@ class Looked:
     """One set of features, and the dialogues of both samples that it is taken from.
 
     Attributes:
-        matrix: of the contexts of `a`, then those of `b`, at one turn: [A + B, F].
+        matrix: of the contexts of `a`, then those of `b`, which are given, at one turn: [A + B, F].
     """
 
     name: ContextSet
     a: Sequence[Dialogue]
     b: Sequence[Dialogue]
-    matrix: Callable[[Sequence[Context]], Any]
+    matrix: Callable[[int, Sequence[Context]], Any]
 
     def at(self, turn: int) -> tuple[list[Context], list[Context]]:
         """The contexts of both samples at a turn of the agent."""
@@ -57,13 +57,15 @@ def look_at(
     if name == "words":
         # What stands in the last context of a dialogue holds all its earlier ones: each message is hashed once.
         every = [context for turn in turns for dialogues in (a, b) for context in contexts_at_turn(dialogues, turn)]
-        return Looked(name, a, b, ContextFeatures(every).matrix)
+        features = ContextFeatures(every)
+        return Looked(name, a, b, lambda turn, contexts: features.matrix(contexts))
     if name == "conduct":
-        return Looked(name, a, b, lambda contexts: _sparse(contexts, np.array([conduct(c) for c in contexts])))
+        return Looked(name, a, b, lambda turn, contexts: _sparse(contexts, np.array([conduct(c) for c in contexts])))
     if states is None:
         raise ValueError("the set `states` needs what makes them")
     few_a, few_b = _few(a), _few(b)
-    return Looked(name, few_a, few_b, lambda contexts: _sparse(contexts, _states([*few_a, *few_b], contexts, states)))
+    made = _states([*few_a, *few_b], turns, states)
+    return Looked(name, few_a, few_b, lambda turn, contexts: _sparse(contexts, made[turn]))
 
 
 def _few(dialogues: Sequence[Dialogue]) -> Sequence[Dialogue]:
@@ -73,12 +75,16 @@ def _few(dialogues: Sequence[Dialogue]) -> Sequence[Dialogue]:
     return sorted(dialogues, key=lambda d: zlib.crc32(d.task.id.encode()))[:_MOST_STATES]
 
 
-def _states(dialogues: Sequence[Dialogue], contexts: Sequence[Context], states: States) -> NDArray[np.float64]:
-    """[N, F] of the contexts that are alive; zeros for the others."""
-    alive = [i for i, context in enumerate(contexts) if context.alive]
-    found = states([(dialogues[i].task.agent_prompt, contexts[i].messages) for i in alive])
-    figures = np.zeros((len(contexts), found.shape[1]))
-    figures[alive] = found
+def _states(dialogues: Sequence[Dialogue], turns: Sequence[int], states: States) -> dict[int, NDArray[np.float64]]:
+    """[D, F] by turn, zeros where a dialogue has ended; all are asked for at once, as what stands before one turn stands before
+    all later ones.
+    """
+    contexts = {turn: contexts_at_turn(dialogues, turn) for turn in turns}
+    alive = [(turn, i) for turn in turns for i, context in enumerate(contexts[turn]) if context.alive]
+    found = states([(dialogues[i].task.agent_prompt, contexts[turn][i].messages) for turn, i in alive])
+    figures = {turn: np.zeros((len(dialogues), found.shape[1])) for turn in turns}
+    for (turn, i), state in zip(alive, found, strict=True):
+        figures[turn][i] = state
     return figures
 
 

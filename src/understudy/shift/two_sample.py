@@ -43,8 +43,8 @@ class TwoSample:
         alive_a: dialogues of `a` that have not ended at this turn.
         alive_b: of `b`.
         tv_lower_bound: `max(0, 2 * balanced accuracy - 1)`: a total variation that the classifier shows.
-        tv_low: its one-sided lower confidence bound, at 95% for this turn, or for all turns together where
-            they were asked for jointly.
+        tv_low: its one-sided lower confidence bound, at 95%: of a curve for all its turns and sets together,
+            else (and in results of earlier versions) for this turn alone.
         detectable: the total variation that so many independent dialogues would show in four samples of five, at the level of
             `tv_low`, to a classifier that finds all of it; None in results of earlier versions.
         p_value: of no shift, by `permutation_p_value` on the same features; None where nothing could be relabelled, and in
@@ -91,15 +91,15 @@ def shift_curve(
     max_turn: int | None = None,
     min_alive: int = 1000,
     folds: int = 5,
-    joint: bool = False,
     sets: Sequence[ContextSet] = ("words",),
     states: States | None = None,
 ) -> list[TwoSample]:
     """`two_sample_auc` at turns 0, 1, ... up to `max_turn` and no further than `last_common_turn`.
 
+    The bounds `tv_low` hold for all turns and sets together (Bonferroni).
+
     Args:
         max_turn: the last turn wanted; None for as far as there are `min_alive` dialogues alive in both sets.
-        joint: whether the bounds `tv_low` hold for all turns and sets together (Bonferroni), not each by itself.
         sets: of features, each of which is tested at every turn.
         states: what makes the set `states`; needed for it alone. Looked at are up to 500 dialogues of each sample.
 
@@ -113,7 +113,7 @@ def shift_curve(
     if last is None:
         return []
     turns = range(1 + (last if max_turn is None else min(last, max_turn)))
-    bound_level = 1 - 0.05 / (len(turns) * len(sets)) if joint else 0.95
+    bound_level = 1 - 0.05 / (len(turns) * len(sets))
     looked = [look_at(name, a, b, turns, states) for name in sets]
     clusters = [_clusters(of.a, of.b, folds) for of in looked]
     return [
@@ -129,7 +129,6 @@ def null_curve(
     max_turn: int | None = None,
     min_alive: int = 500,
     folds: int = 5,
-    joint: bool = False,
     sets: Sequence[ContextSet] = ("words",),
     states: States | None = None,
 ) -> list[TwoSample]:
@@ -150,7 +149,7 @@ def null_curve(
     first = np.zeros(len(names), dtype=bool)
     first[order] = np.cumsum(sizes[order]) <= len(a) // 2
     halves = [[d for d, i in zip(a, index, strict=True) if first[i] == wanted] for wanted in (True, False)]
-    return shift_curve(halves[0], halves[1], seed, max_turn, min_alive, folds, joint, sets, states)
+    return shift_curve(halves[0], halves[1], seed, max_turn, min_alive, folds, sets, states)
 
 
 def compare_contexts(
@@ -225,7 +224,7 @@ def _at_turn(
     looked: Looked, turn: int, clusters: NDArray[np.int64], seed: int, folds: int, bound_level: float = 0.95
 ) -> TwoSample:
     a, b = looked.at(turn)
-    matrix = looked.matrix([*a, *b])
+    matrix = looked.matrix(turn, [*a, *b])
     found, _ = compare_contexts(a, b, matrix, clusters, turn=turn, seed=seed, folds=folds, bound_level=bound_level)
     return replace(found, features=looked.name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,7 +65,7 @@ def _step(
     if shown:
         worst = max(shown, key=lambda turn: shown[turn])
         text = (
-            f"In the same contexts {whose} differ from {against} at {_turns(sorted(shown))}: by a total variation of at "
+            f"In the same contexts {whose} differ from {against} at {turns_in_words(shown)}: by a total variation of at "
             f"least {shown[worst]:.2f} at turn {worst} (95%, all turns together). So {so}."
         )
         return Finding(part, advice, text)
@@ -102,7 +102,7 @@ def _led_to(points: Sequence[TwoSample]) -> Finding:
             return Finding("contexts", "cannot tell", text)
         return Finding("contexts", "nothing found", f"{told}; {_would_have_been_seen(seen)}.")
     worst = max(shown, key=lambda point: point.tv_low)
-    turns = _turns(sorted({point.turn for point in shown}))
+    turns = turns_in_words(point.turn for point in shown)
     return Finding(
         "contexts", "collect",
         f"At {turns} agent and user lead to contexts that the logs do not have, at turn "
@@ -112,6 +112,7 @@ def _led_to(points: Sequence[TwoSample]) -> Finding:
     )  # fmt: skip
 
 
-def _turns(turns: Sequence[int]) -> str:
-    listed = ", ".join(map(str, turns))
-    return f"turn {listed}" if len(turns) == 1 else f"turns {listed}"
+def turns_in_words(turns: Iterable[int]) -> str:
+    """`turn 1`, `turns 0, 2`: each once, in order."""
+    found = sorted(set(turns))
+    return f"turn{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}"

@@ -89,12 +89,7 @@ def train_with_trl(
         use_vllm=config.vllm,
         vllm_gpu_memory_utilization=config.vllm_memory,
         vllm_max_model_length=context_length(policy.model),
-        # A message ends where it does for our own sampler, and nowhere else.
-        generation_kwargs={
-            "max_tokens": speaker.max_message_tokens,
-            "stop_token_ids": [speaker.format.end_of_turn],
-            "ignore_eos": True,
-        },
+        generation_kwargs=_vllm_stops(speaker) if config.vllm else None,
         use_cpu=default_device().type == "cpu",
         logging_steps=1,
         save_steps=config.checkpoint_every,
@@ -171,6 +166,15 @@ def _need_vllm() -> None:
             "rl.vllm needs vLLM, which is not installed",
             fix="pip install 'trl[vllm]' (it needs a GPU; docs/engines.md), or leave rl.vllm at false",
         )
+
+
+def _vllm_stops(speaker: ModelSpeaker) -> dict[str, Any]:
+    """A message ends where it does for our own sampler, and nowhere else."""
+    return {
+        "max_tokens": speaker.max_message_tokens,
+        "stop_token_ids": [speaker.format.end_of_turn],
+        "ignore_eos": True,
+    }
 
 
 def _last_whole_checkpoint(folder: Path) -> str | None:

@@ -25,6 +25,8 @@ _Places = tuple[int, int, int]
 def renamed(dialogue: Dialogue) -> list[Dialogue]:
     """The dialogue with the items' names exchanged in each of the five other ways, in words, values and selections.
 
+    What the interface shows beside the words is exchanged as well, where it shows anything.
+
     For fitting alone: what a model learns about one item it learns about all three. Measurements take dialogues as they are.
     """
     orders: list[_Places] = [(a, b, c) for a, b, c in permutations(range(3)) if (a, b, c) != (0, 1, 2)]
@@ -38,11 +40,10 @@ def _renamed(dialogue: Dialogue, places: _Places) -> Dialogue:
     )
     new = dict(zip((*ITEMS, "basketball"), (*(ITEMS[place] for place in places), _basketball(places)), strict=True))
     names = {form.format(old): form.format(name) for old, name in new.items() for form in ("{}", "{}s")}
-    return replace(
-        dialogue,
-        task=make_task(task.family, task.id, moved, opener=task.opener),
-        messages=as_shown(moved.counts, [_reworded(message, names, places) for message in dialogue.messages]),
-    )
+    messages = tuple(_reworded(message, names, places) for message in dialogue.messages)
+    if any(message.shown for message in messages):
+        messages = as_shown(moved.counts, messages)
+    return replace(dialogue, task=make_task(task.family, task.id, moved, opener=task.opener), messages=messages)
 
 
 def _basketball(places: _Places) -> str:
