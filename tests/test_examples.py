@@ -93,7 +93,7 @@ def test_a_comparison_on_ones_own_logs(meeting: Any, tmp_path: Path) -> None:
     check_comparison(config)
     run = RunFolder.create(tmp_path / "run", config, resume=False)
     run_stages(run, plan(config), jobs=1)
-    page = build_report(run.path, tmp_path / "report.html").read_text()
+    page = build_report(run.path, out=tmp_path / "report.html").read_text()
     assert "referee (models of people)" in page
     cell = run.path / "stages" / "examples.own_corpus.LoggedMeeting" / "seed0"
     judged = json.loads((cell / "judge-calibrated" / "result.json").read_text())

@@ -20,6 +20,8 @@ from understudy.errors import RunError
 from understudy.report import build_report, print_summary, summarise
 from understudy.report.findings import headline, standing
 from understudy.report.palette import STAND_IN_NOTE
+from understudy.report.read import read_run
+from understudy.results import Further
 
 # The tests have no packages of their own (import mode importlib): the fake run is loaded by its path.
 _spec = importlib.util.spec_from_file_location("understudy_fake_run", Path(__file__).with_name("fake_run.py"))
@@ -169,6 +171,60 @@ def test_missing_sweeps_and_curves_are_named(tmp_path: Path) -> None:
     assert len(summarise(tmp_path).families[0].finished) == 1
 
 
+def test_folders_are_shown_as_one(tmp_path: Path) -> None:
+    """Cells that were run by themselves, and a sweep whose arms are in another folder."""
+    first, second, sweep = (tmp_path / name for name in ("first", "second", "sweep"))
+    for run, seed in ((first, 0), (second, 1)):
+        fake.write_manifest(run, ["elicit"], [seed])
+        fake.write_cell(run, "elicit", seed, tuned={**fake.TUNED, "calibrated": 0.5 + 0.1 * seed})
+    fake.write_manifest(sweep, ["elicit"], [0], severities=[0, 0.25, 0.5, 0.75, 1])
+    fake.write_sweeps(sweep, "elicit", 0)
+    (family,) = (summary := summarise(first, second, sweep)).families
+    calibrated = family.row("calibrated")
+    assert calibrated is not None
+    assert calibrated.seeds == (0, 1)
+    assert calibrated.rewards["tuned"].mean == pytest.approx(0.55)
+    assert (family.expected, summary.missing) == ((0, 1), ())
+    page = build_report(first, second, sweep)
+    assert page == first / "report.html"
+    words = Page(page.read_text(encoding="utf-8")).words
+    assert "How bad must the simulated user be?" in words
+    assert "understudy report first second sweep" in words
+    with pytest.raises(RunError, match=r"(?s:holds no result.*RUN SWEEP)"):
+        summarise(sweep)
+    # What two folders hold of one cell is the first one's.
+    fake.write_cell(second, "elicit", 0, tuned={**fake.TUNED, "calibrated": 0.9})
+    for runs, tuned in (((first, second), 0.5), ((second, first), 0.9)):
+        (result,) = [c.arms["calibrated"] for c in read_run(*runs).cells if c.seed == 0]
+        assert result.decoding["tuned"].reward == tuned
+
+
+def test_rounds_of_re_alignment_stand_beside_their_control(tmp_path: Path) -> None:
+    fake.write_manifest(tmp_path, ["elicit"], [0, 1], realignment={"rounds": 2})
+    for seed in (0, 1):
+        fake.write_cell(tmp_path, "elicit", seed)
+        for realigned, name, tuned in ((True, "realigned", 0.70 + 0.02 * seed), (False, "continued", 0.60)):
+            further = Further(rounds=1, realigned=realigned)
+            result = fake.arm_result("elicit", seed, "calibrated", tuned, further=further)
+            fake.write_result(tmp_path, f"elicit/seed{seed}/judge-calibrated-{name}-1", result)
+    (family,) = (summary := summarise(tmp_path)).families
+    arm, control, realigned = family.rounds
+    assert [row.words for row in family.rounds] == ["calibrated", "round 1, same user", "round 1, re-aligned"]
+    assert arm.rewards["tuned"].mean == pytest.approx(fake.TUNED["calibrated"])
+    assert control.beyond_control is None
+    assert realigned.beyond_control is not None
+    assert realigned.beyond_control.mean == pytest.approx(0.11)
+    # t(.975, 1) * sd / sqrt(2) = 12.7062 * .01.
+    assert realigned.beyond_control.half == pytest.approx(0.127062, abs=1e-5)
+    assert summary.missing == ("elicit, seeds 0, 1: round 2 of re-alignment",)
+    words = Page(build_report(tmp_path).read_text(encoding="utf-8")).words
+    assert "round 1, re-aligned" in words
+    assert "+0.11" in words
+    console = Console(record=True, width=80, file=io.StringIO())
+    print_summary(summary, console)
+    assert "round 1, re-aligned" in console.export_text()
+
+
 def test_the_page_loads_nothing_and_escapes_what_people_said(demo: tuple[Path, str], full: tuple[Path, str]) -> None:
     for _, html in (demo, full):
         page = Page(html)
@@ -274,7 +330,7 @@ def test_a_corpus_is_as_large_as_was_counted_not_as_the_config_says(demo: tuple[
 
 def test_the_page_of_the_negotiations_counts_their_dialogues(tmp_path: Path) -> None:
     run = Path(__file__).resolve().parents[2] / "bench" / "results" / "negotiate"
-    words = Page(build_report(run, tmp_path / "page.html").read_text(encoding="utf-8")).words
+    words = Page(build_report(run, out=tmp_path / "page.html").read_text(encoding="utf-8")).words
     assert "4,272 dialogues of people behind the models" in words
     assert "5,000 logged dialogues" not in words
 
@@ -342,7 +398,7 @@ def test_figures_that_were_not_finite_are_shown_as_absent(tmp_path: Path) -> Non
 
 def test_the_page_goes_where_it_is_told(tmp_path: Path) -> None:
     fake.write_cell(tmp_path / "run", "elicit", 0)
-    assert build_report(tmp_path / "run", tmp_path / "again.html") == tmp_path / "again.html"
+    assert build_report(tmp_path / "run", out=tmp_path / "again.html") == tmp_path / "again.html"
     assert not (tmp_path / "run" / "report.html").exists()
     # Without a manifest the page says so and shows what there is.
     assert "manifest.json is missing" in (tmp_path / "again.html").read_text()
@@ -399,7 +455,7 @@ def test_interaction_over_seeds_has_a_t_interval(tmp_path: Path) -> None:
 def test_results_of_earlier_versions_are_shown_without_what_they_lack(tmp_path: Path) -> None:
     """Three tasks over several seeds, as they were written before there were these figures."""
     run = Path(__file__).resolve().parents[2] / "bench" / "results" / "compare"
-    words = Page(build_report(run, tmp_path / "x.html").read_text(encoding="utf-8")).words
+    words = Page(build_report(run, out=tmp_path / "x.html").read_text(encoding="utf-8")).words
     assert "How the agents interact" not in words
     assert "Calibrated recovered" in words
     summary = summarise(run)

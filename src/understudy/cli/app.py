@@ -115,6 +115,14 @@ def compare(
             help="Also align users on 100, 300 and 1,000 dialogues (calibrated itself: 3,000) and train with them.",
         ),
     ] = False,
+    realign: Annotated[
+        bool,
+        typer.Option(
+            "--realign",
+            help="Also train the calibrated agent on in two rounds, its user aligned again before each on 500 dialogues of "
+            "people with it; beside each a control with the same user.",
+        ),
+    ] = False,
     preset: Annotated[
         str, typer.Option(help="full, small (smoke test), demo, or pretrained (models by name: docs/models.md).")
     ] = "full",
@@ -138,23 +146,32 @@ def compare(
         given.append("severities=[0, 0.25, 0.5, 0.75, 1]")
     if logs:
         given.append("log_sizes=[100, 300, 1000]")
+    if realign:
+        given.append("realignment.rounds=2")
     _compare(out, config, [*given, *(overrides or [])], preset=preset, jobs=jobs, resume=resume)
 
 
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder, finished or not.")],
+    others: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Further run folders to show as one with it: other seeds and tasks, or sweeps of the same."
+        ),
+    ] = None,
+    *,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="HTML file. Default: report.html in the run folder.")
+        Path | None, typer.Option("--out", "-o", help="HTML file. Default: report.html in the first run folder.")
     ] = None,
 ) -> None:
-    """One self-contained HTML page from the files of a run, and the table in the terminal."""
+    """One self-contained HTML page from the files of a run, or of several, and the table in the terminal."""
     from rich.console import Console
 
     from understudy.report import build_report, print_summary, summarise
 
-    print_summary(summarise(run), Console())
-    typer.echo(f"report: {build_report(run, out)}")
+    print_summary(summarise(run, *(others or [])), Console())
+    typer.echo(f"report: {build_report(run, *(others or []), out=out)}")
 
 
 @app.command()

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from understudy.config.base import LogSize, OpenShare, Seed, Share, StageConfig, Temperature, broken
 from understudy.config.endpoint import ENDPOINT_LIMITS, InteractivityConfig, PromptedConfig
 from understudy.config.models import ModelConfig, UnseenUserModelConfig, UserModelConfig
-from understudy.config.training import ResidualConfig, RLConfig, SFTConfig, VerlConfig
+from understudy.config.training import RealignmentConfig, ResidualConfig, RLConfig, SFTConfig, VerlConfig
 
 Arm = Literal["base", "control", "static", "multiturn-aware", "interactive", "calibrated", "oracle"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
@@ -133,6 +133,8 @@ class CompareConfig(StageConfig):
     """Alignment of the user beyond SFT."""
     rl: RLConfig = RLConfig()
     """Reinforcement learning."""
+    realignment: RealignmentConfig = RealignmentConfig()
+    """Rounds of re-alignment after the calibrated arm."""
     verl: VerlConfig = VerlConfig()
     """The engine `verl`, where `rl.engine` takes it."""
     judge: JudgeConfig = JudgeConfig()
@@ -180,6 +182,12 @@ class CompareConfig(StageConfig):
                 "severities",
                 "severities grade the failings of the programme that stands in for a prompted LLM, but prompted.model is given",
                 "leave one of the two out",
+            )
+        if self.realignment.rounds and "calibrated" not in self.arms:
+            raise broken(
+                "realignment.rounds",
+                f"realignment.rounds is {self.realignment.rounds}, but arms lacks calibrated, which it goes on with",
+                "add calibrated to arms, or set it to 0",
             )
         logged = [arm for arm in ("static", "multiturn-aware") if arm in self.arms]
         if self.rl.engine == "verl" and logged:
@@ -230,6 +238,7 @@ _LATER: Mapping[str, tuple[StageConfig, Iterable[str]]] = {
         RLConfig(),
         ("forward_samples", "forward_turns", "token_penalty", "processes", "shard", "vllm", "vllm_memory", "tracker"),
     ),
+    "realignment": (RealignmentConfig(), RealignmentConfig.model_fields),
     "verl": (VerlConfig(), VerlConfig.model_fields),
     "interactivity": (InteractivityConfig(), InteractivityConfig.model_fields),
 }

@@ -53,6 +53,17 @@ class ResidualConfig(StageConfig):
     """Nats per reply that the energy must see on held-out persons to be used at all, 0 to 10: candidates cost time."""
 
 
+class RealignmentConfig(StageConfig):
+    """The calibrated arm gone on with, after the user was aligned again on dialogues of people with its agent, in rounds."""
+
+    rounds: Annotated[int, Field(ge=0, le=100)] = 0
+    """Rounds after the calibrated arm, 0 (none) to 100; beside each a control trains on with the same user as before."""
+    dialogues: Annotated[int, Field(ge=10, le=1_000_000)] = 500
+    """Dialogues of the agent with people per round, 10 to 1000000: what comes back from an agent that is in use."""
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+    """Optimiser steps per round, 1 to 1000000."""
+
+
 Tracker = Literal["tensorboard", "wandb", "trackio"]
 
 Credit = Literal["equalised", "reward-to-go", "exponential"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from understudy.align.residual import fit_residual
 from understudy.align.sft import texts_of, validation_split
 from understudy.config import ModelConfig
 from understudy.logs.read import conversations, read_dialogues
 from understudy.models.start import start_model
-from understudy.pipeline.cell import Cell
+from understudy.pipeline.cell import MET, Cell
 from understudy.pipeline.fitting import fit_in
 from understudy.runs import write_json
 from understudy.scheduler import StageContext
@@ -24,6 +26,7 @@ def align_user(
     dialogues: int | None = None,
     held_out: str | None = None,
     energy: bool = True,
+    met: Sequence[str] = (),
 ) -> None:
     """Align a fresh user model on one part of the logs: `model/` (its residual energy beside it), `history.json`.
 
@@ -33,10 +36,12 @@ def align_user(
         dialogues: how many of the part's dialogues to use; all where None.
         held_out: names the persons who choose the epoch, the same for every user with the same name; `label` where None.
         energy: whether to learn a residual energy. A user without one has a likelihood.
+        met: stages with dialogues of people and an agent in training, to fit on beside the logs.
     """
     logs = read_dialogues(context.input(cell.stage("logs")) / f"{part}.jsonl")
     if dialogues is not None:
         logs = logs[:dialogues]
+    logs = [*logs, *(dialogue for stage in met for dialogue in read_dialogues(context.input(stage) / MET))]
     sft, seed = cell.config.sft, cell.seed_of("fit", label)
     train, validation = validation_split(logs, sft.validation_share, cell.seed_of("fit", held_out or label))
     train = cell.enlarged(train)

@@ -34,6 +34,8 @@ _WORDS = {
     ALIGNED_BY_SFT: "aligned user, SFT alone",
     UNSEEN: "unseen aligned user",
 }
+MET = "met.jsonl"
+"""The dialogues that a stage has let people hold with an agent in training."""
 LOG_ARMS = ("base", "control")
 """Arms that are fitted on logs and trained by no reward."""
 LOGGED_CONTEXTS = (*LOG_ARMS, "static", "multiturn-aware")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from understudy.pipeline.language import agent_language
 from understudy.results import (
     ArmResult,
     Cost,
+    Further,
     Transcript,
     TranscriptColumn,
     TranscriptsResult,
@@ -40,6 +42,9 @@ def judge_arm(
     training_user: str | None,
     severity: float = 1.0,
     log_size: int | None = None,
+    rounds: int = 0,
+    realigned: bool = False,
+    earlier: Sequence[str] = (),
 ) -> None:
     """Tune the decoding on validation tasks with the arm's own training user, then judge with real users.
 
@@ -48,6 +53,8 @@ def judge_arm(
 
     Args:
         training_user: label of the user who answered in training; None for arms that met none, which tune with the aligned one.
+        rounds, realigned: of an agent that was trained on beyond its arm, see `Further`.
+        earlier: stages of the agents that it was trained on from, and of their users that are not its own; for the cost.
     """
     judge = cell.config.judge
     width = cell.config.sampling.width
@@ -88,7 +95,7 @@ def judge_arm(
             write_dialogues(context.output / "training.jsonl", held.dialogues)
         with_own = score(held, 1.0, cell.seed_of("score", arm, "own"))
     table = {cell.words(cell.people): decoding["tuned"]}
-    if log_size is None and severity == 1.0:
+    if log_size is None and severity == 1.0 and not rounds:
         others = meetings[: judge.tuning_dialogues]
         for label in cell.simulators:
             held = hold(judging, agent, cell.user(label, context), others, tuned, width=width)
@@ -106,10 +113,11 @@ def judge_arm(
             training_user=cell.words(training_user, severity) if training_user else None,
             training_reward=_training_reward(context, agent_stage) if arm not in LOG_ARMS else None,
             reward_with_training_user=with_own,
-            cost=_cost(context, cell, arm, agent_stage, training_user),
+            cost=_cost(context, cell, arm, (*earlier, agent_stage), training_user),
             agent_x_user=table,
             severity=severity if training_user == PROMPTED else None,
             log_size=log_size,
+            further=Further(rounds=rounds, realigned=realigned) if rounds else None,
             from_base={} if arm == "base" else _from_base(context, cell, agent_stage, spoken[1.0]),
             language=None if cell.known else agent_language(context, cell, agent_stage, decoding, spoken),
             judge_label=cell.words(cell.people),
@@ -135,32 +143,39 @@ def _training_reward(context: StageContext, agent_stage: str) -> float:
     return float(np.mean([row["reward"] for row in rows[-_LAST_STEPS:]]))
 
 
-def _cost(context: StageContext, cell: Cell, arm: str, agent_stage: str, training_user: str | None) -> Cost:
-    """What the arm used; real dialogues count the logs behind its models and, for the oracle, its own rollouts."""
-    folder = context.input(agent_stage)
-    spent = json.loads((folder / "cost.json").read_text())
+def _cost(context: StageContext, cell: Cell, arm: str, stages: Sequence[str], training_user: str | None) -> Cost:
+    """What the arm used; real dialogues count the logs behind its models and, for the oracle, its own rollouts.
+
+    Args:
+        stages: that trained its agent; of an agent that was trained on, those before it and their users' as well.
+    """
     logs = json.loads((context.input(cell.stage("logs")) / "summary.json").read_text())
     real = logs["agent"]
-    budget = {"messages": 0, "tokens": 0, "dialogues": 0}
-    if (folder / "budget.json").exists():
-        budget = json.loads((folder / "budget.json").read_text())
-    cpu = spent["cpu_seconds"]
+    steps, cpu, budget = 0, 0.0, Counter[str]()
+    for folder in map(context.input, stages):
+        cpu += _cpu_seconds(folder)
+        if (folder / "budget.json").exists():
+            budget.update(json.loads((folder / "budget.json").read_text()))
+            steps += len(MetricsLog(folder / "metrics.jsonl").read())
     user_stage = cell.user_stage(training_user) if training_user else None
     if user_stage is not None:
         history = json.loads((context.input(user_stage) / "history.json").read_text())
         real += history["dialogues"]
-        cpu += json.loads((context.input(user_stage) / "cost.json").read_text())["cpu_seconds"]
-        cpu += history.get("candidates_cpu_seconds", 0.0)
+        cpu += _cpu_seconds(context.input(user_stage)) + history.get("candidates_cpu_seconds", 0.0)
     if training_user == POPULATION:
         real += budget["dialogues"]
-    steps = cell.config.rl.steps if arm not in LOG_ARMS else 0
     return Cost(
         optimizer_steps=steps,
         sampled_agent_messages=budget["messages"],
         sampled_tokens=budget["tokens"],
+        sampled_dialogues=budget["dialogues"],
         cpu_seconds=cpu,
         real_dialogues=real,
     )
+
+
+def _cpu_seconds(folder: Path) -> float:
+    return float(json.loads((folder / "cost.json").read_text())["cpu_seconds"])
 
 
 def show_transcripts(context: StageContext, cell: Cell, *, arms: dict[str, str], count: int = 4) -> None:

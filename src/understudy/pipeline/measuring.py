@@ -52,7 +52,8 @@ def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) ->
             policy[arm] if arm in LOGGED_CONTEXTS else compare(read_dialogues(folder / "training.jsonl"), real)
         )
         if null is None or arm == "calibrated":
-            null = null_curve(real, seed=seed, min_alive=judge.shift_min_alive)
+            # Halves of the set are half alive: so that the null reaches the turns that the curves do.
+            null = null_curve(real, seed=seed, min_alive=math.ceil(judge.shift_min_alive / 2))
         context.progress(i + 1, len(arms))
     result = ShiftResult(
         family=cell.family_name,

@@ -12,9 +12,9 @@ from understudy.scheduler import Stage
 from understudy.tasks import is_known, load_family
 
 # Stage functions live in modules that import torch; they are imported by name inside the worker processes.
-_FITTING, _ALIGNING, _REFEREE, _TRAINING, _JUDGING, _MEASURING, _INTERACTIVITY = (
+_FITTING, _ALIGNING, _REFEREE, _MEETING, _TRAINING, _JUDGING, _MEASURING, _INTERACTIVITY = (
     f"understudy.pipeline.{m}"
-    for m in ("fitting", "aligning", "referee", "training", "judging", "measuring", "interactivity")
+    for m in ("fitting", "aligning", "referee", "meeting", "training", "judging", "measuring", "interactivity")
 )
 
 
@@ -91,14 +91,10 @@ def plan(config: CompareConfig) -> list[Stage]:
 
 
 def _made_from_scratch(cell: Cell) -> list[ModelConfig]:
-    """The shapes of models that learn to copy before they see a dialogue.
-
-    Of known users there are dialogues enough for one that starts from nothing, as the unseen user does; of people's
-    negotiations there are not.
-    """
+    """The shapes of models that learn to copy before they see a dialogue."""
     config = cell.config
-    shapes = [config.model] if cell.known else [config.model, config.referee_model, config.unseen_user_model]
-    return [model for model in shapes if not model.base]
+    shapes = [config.model, config.user_model, config.unseen_user_model]
+    return [model for model in (*shapes, *([] if cell.known else [config.referee_model])) if not model.base]
 
 
 def _copying(config: CompareConfig, name: str, model: ModelConfig) -> Stage:
@@ -115,7 +111,7 @@ def _copying(config: CompareConfig, name: str, model: ModelConfig) -> Stage:
 
 def _stages_of(cell: Cell) -> list[Stage]:
     """All stages of one cell, in an order that respects their needs."""
-    return [*_shared(cell), *_arms(cell), *_measurements(cell), *_severities(cell), *_log_sizes(cell)]
+    return [*_shared(cell), *_arms(cell), *_measurements(cell), *_severities(cell), *_log_sizes(cell), *_rounds(cell)]
 
 
 def user_stages(cell: Cell) -> list[str]:
@@ -158,20 +154,22 @@ def _referee(cell: Cell) -> Iterator[Stage]:
     yield _stage(cell, f"user-{REFEREE}", function, needs, f"{REFEREE}: members", candidates=stages)
 
 
-def _align(cell: Cell, label: str, title: str, *, part: str, model: ModelConfig, **kwargs: object) -> Stage:
-    """A user of a shape that was taught to copy starts from there; another one from scratch, or its own base."""
-    start = copying_stage(model)
-    warm = not model.base and start in map(copying_stage, _made_from_scratch(cell))
+def _align(
+    cell: Cell, label: str, title: str, *, part: str, model: ModelConfig, met: tuple[str, ...] = (), **kwargs: object
+) -> Stage:
+    """A new user model starts from one of its shape that was taught to copy, a pretrained one from its own base."""
+    start = None if model.base else copying_stage(model)
     return _stage(
         cell,
         f"user-{label}",
         f"{_ALIGNING}:align_user",
-        [cell.stage("logs"), *([start] if warm else [])],
+        [cell.stage("logs"), *met, *([start] if start else [])],
         title,
         part=part,
         model=model,
         label=label,
-        start=start if warm else None,
+        start=start,
+        met=met,
         **kwargs,
     )
 
@@ -183,15 +181,45 @@ def _arms(cell: Cell) -> Iterator[Stage]:
         yield _judge(cell, f"judge-{arm}", arm, cell.stage(arm), training_user(cell, arm), f"{arm}: judge")
 
 
-def _train(cell: Cell, name: str, arm: str, user: str | None, label: str, severity: float = 1.0) -> Stage:
-    needs = [cell.stage("logs"), cell.stage("base")]
+def _train(
+    cell: Cell,
+    name: str,
+    arm: str,
+    user: str | None,
+    label: str,
+    severity: float = 1.0,
+    start: str | None = None,
+    rounds: int = 0,
+) -> Stage:
+    needs = [cell.stage("logs"), start or cell.stage("base")]
     if user is not None and (stage := cell.user_stage(user)) is not None:
         needs.append(stage)
-    return _stage(cell, name, f"{_TRAINING}:train_arm", needs, f"{label}: train", arm=arm, user=user, severity=severity)
+    return _stage(
+        cell,
+        name,
+        f"{_TRAINING}:train_arm",
+        needs,
+        f"{label}: train",
+        arm=arm,
+        user=user,
+        severity=severity,
+        start=start,
+        rounds=rounds,
+    )
 
 
-def _judge(cell: Cell, name: str, arm: str, agent_stage: str, user: str | None, label: str, **kwargs: object) -> Stage:
-    needs = [cell.stage("logs"), cell.stage("base"), agent_stage, *user_stages(cell)]
+def _judge(
+    cell: Cell,
+    name: str,
+    arm: str,
+    agent_stage: str,
+    user: str | None,
+    label: str,
+    *,
+    earlier: tuple[str, ...] = (),
+    **kwargs: object,
+) -> Stage:
+    needs = [cell.stage("logs"), cell.stage("base"), *earlier, agent_stage, *user_stages(cell)]
     if user is not None and (stage := cell.user_stage(user)) is not None:
         needs.append(stage)
     return _stage(
@@ -203,6 +231,7 @@ def _judge(cell: Cell, name: str, arm: str, agent_stage: str, user: str | None, 
         arm=arm,
         agent_stage=agent_stage,
         training_user=user,
+        earlier=earlier,
         **kwargs,
     )
 
@@ -246,3 +275,40 @@ def _log_sizes(cell: Cell) -> Iterator[Stage]:
         name = f"calibrated-logs-{size}"
         yield _train(cell, name, "calibrated", label, f"{size} logs")
         yield _judge(cell, f"judge-{name}", "calibrated", cell.stage(name), label, f"{size} logs: judge", log_size=size)
+
+
+def _rounds(cell: Cell) -> Iterator[Stage]:
+    """The calibrated arm gone on with: its user aligned again on what people said to it; the control keeps the user."""
+    if not cell.known:  # whoever judges would hand out the dialogues as well
+        return
+    start = cell.stage("calibrated")
+    agents = {True: start, False: start}
+    met: list[str] = []
+    earlier = {True: [start, cell.stage(f"user-{ALIGNED}")], False: [start]}
+    for rounds in range(1, cell.config.realignment.rounds + 1):
+        title, user, known = f"round {rounds}", f"realigned-{rounds}", agents[True]
+        function = f"{_MEETING}:meet_people"
+        words = f"{title}: people meet the agent"
+        yield _stage(cell, f"met-{rounds}", function, [known], words, agent_stage=known, rounds=rounds)
+        met.append(cell.stage(f"met-{rounds}"))
+        yield _align(cell, user, f"{title}: user", part="align", model=cell.config.user_model, met=tuple(met))
+        for realigned, name, met_in_training in (
+            (True, f"calibrated-realigned-{rounds}", user),
+            (False, f"calibrated-continued-{rounds}", ALIGNED),
+        ):
+            words = f"{title}, {'re-aligned' if realigned else 'same user'}"
+            start = agents[realigned]
+            yield _train(cell, name, "calibrated", met_in_training, words, start=start, rounds=rounds)
+            agents[realigned] = cell.stage(name)
+            yield _judge(
+                cell,
+                f"judge-{name}",
+                "calibrated",
+                agents[realigned],
+                met_in_training,
+                f"{words}: judge",
+                rounds=rounds,
+                realigned=realigned,
+                earlier=tuple(earlier[realigned]),
+            )
+            earlier[realigned] += [agents[realigned], *([cell.stage(f"user-{user}")] if realigned else [])]

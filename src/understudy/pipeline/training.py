@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 
 from understudy.logs.read import read_dialogues
 from understudy.models.chat_model import ChatModel
@@ -28,20 +29,57 @@ def _engine(name: str) -> Callable[..., Budget]:
     return train_with_trl
 
 
-def train_arm(context: StageContext, cell: Cell, *, arm: str, user: str | None, severity: float = 1.0) -> None:
-    """GRPO from the base: `model/`, `metrics.jsonl`, `budget.json`.
+def train_arm(
+    context: StageContext,
+    cell: Cell,
+    *,
+    arm: str,
+    user: str | None,
+    severity: float = 1.0,
+    start: str | None = None,
+    rounds: int = 0,
+) -> None:
+    """GRPO: `model/`, `metrics.jsonl`, `budget.json`.
 
     Args:
         user: label of the user that answers the policy; None for the static arm, where nobody does.
         severity: of the prompted stand-in's failings.
+        start: the stage with the agent to start from; the base where None.
+        rounds: of further training with this one, from 1; 0 for the training of an arm itself.
     """
-    in_processes(cell.config.rl.processes, _train, context, cell=cell, arm=arm, user=user, severity=severity)
+    agent = start or cell.stage("base")
+    in_processes(
+        cell.config.rl.processes,
+        _train,
+        context,
+        cell=_with_steps(cell, rounds),
+        arm=arm,
+        user=user,
+        severity=severity,
+        agent=agent,
+        tasks=cell.seed_of("train", *([f"round {rounds}"] if rounds else [])),
+    )
 
 
-def _train(context: StageContext, *, cell: Cell, arm: str, user: str | None, severity: float) -> None:
-    """In one process or each of several, of which the first writes what comes of it."""
+def _with_steps(cell: Cell, rounds: int) -> Cell:
+    """The cell with the steps of a round that goes on with a trained agent."""
+    if not rounds:
+        return cell
+    rl = cell.config.rl.model_copy(update={"steps": cell.config.realignment.steps})
+    return replace(cell, config=cell.config.model_copy(update={"rl": rl}))
+
+
+def _train(
+    context: StageContext, *, cell: Cell, arm: str, user: str | None, severity: float, agent: str, tasks: int
+) -> None:
+    """In one process or each of several, of which the first writes what comes of it.
+
+    Args:
+        agent: the stage with the agent to start from.
+        tasks: the seed of the tasks to train with.
+    """
     rl = cell.config.rl
-    policy = load_chat_model(context.input(cell.stage("base")) / "model")
+    policy = load_chat_model(context.input(agent) / "model")
     first = os.environ.get("RANK", "0") == "0"
     with tracking(rl.tracker if first else None, context.shared.parent, context.name) as track:
 
@@ -51,10 +89,11 @@ def _train(context: StageContext, *, cell: Cell, arm: str, user: str | None, sev
 
         if rl.engine == "verl":
             assert user is not None  # the config refuses arms without one
-            budget = _train_with_verl(context, cell, policy, user, severity, on_step)
+            budget = _train_with_verl(context, cell, policy, user, severity, tasks, on_step)
         else:
             speaker = cell.model_speaker(policy, "agent")
-            source = _source(context, cell, arm, None if user is None else cell.user(user, context, severity=severity))
+            answers = None if user is None else cell.user(user, context, severity=severity)
+            source = _source(context, cell, arm, answers, tasks)
             budget = _engine(rl.engine)(policy, speaker, source, rl, scratch=context.scratch, on_step=on_step)
     if not first:
         return
@@ -63,10 +102,10 @@ def _train(context: StageContext, *, cell: Cell, arm: str, user: str | None, sev
     write_json(context.output / "budget.json", vars(budget))
 
 
-def _source(context: StageContext, cell: Cell, arm: str, user: Speaker | None) -> RolloutSource:
+def _source(context: StageContext, cell: Cell, arm: str, user: Speaker | None, seed: int) -> RolloutSource:
     """Where an arm's contexts come from."""
     # The same tasks, step by step, in every arm that converses.
-    family, seed, width = cell.training_family(), cell.seed_of("train"), cell.config.sampling.width
+    family, width = cell.training_family(), cell.config.sampling.width
     if arm not in LOGGED_CONTEXTS:
         assert user is not None  # it answers in every arm that converses
         held_out = cell.goals(held_out=False)
@@ -88,14 +127,20 @@ def _source(context: StageContext, cell: Cell, arm: str, user: Speaker | None) -
 
 
 def _train_with_verl(
-    context: StageContext, cell: Cell, policy: ChatModel, user: str, severity: float, on_step: OnStep
+    context: StageContext,
+    cell: Cell,
+    policy: ChatModel,
+    user: str,
+    severity: float,
+    seed: int,
+    on_step: OnStep,
 ) -> Budget:
     from understudy.train.verl.launch import Arm, train_with_verl
 
     arm = Arm(
         config=cell.config,
         family=cell.family_name,
-        seed=cell.seed_of("train"),
+        seed=seed,
         held_out=cell.goals(held_out=False),
         user=cell.user_spec(user, context, severity=severity),
     )

@@ -59,12 +59,12 @@ class Section:
         return min(max(points) for points in self.shift.values()) if self.shift else None
 
 
-def build_report(run: Path, out: Path | None = None) -> Path:
-    """Write the page of a run, finished or not.
+def build_report(run: Path, *others: Path, out: Path | None = None) -> Path:
+    """Write the page of a run, finished or not, or of several as one (see `read_run`).
 
     Args:
         run: the run folder.
-        out: the HTML file; `report.html` in the run folder by default.
+        out: the HTML file; `report.html` in the first run folder by default.
 
     Returns:
         Where the page was written.
@@ -73,7 +73,7 @@ def build_report(run: Path, out: Path | None = None) -> Path:
         RunError: if the folder holds no result or a damaged one, or the page cannot be written.
     """
     target = Path(out) if out is not None else Path(run) / "report.html"
-    write_text(target, render(read_run(run)))
+    write_text(target, render(read_run(run, *others)))
     return target
 
 
@@ -111,6 +111,7 @@ def render(data: RunData) -> str:
         arm_words=_arm_words(summary.families),
         has_stand_in=_has_stand_in(summary.families),
         manifest=data.manifest,
+        others={path.resolve().name: manifest.get("git_revision") for path, manifest in data.others.items()},
         config=json.dumps(data.config, indent=1, ensure_ascii=False),
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +30,8 @@ class CellData:
 
     Attributes:
         arms: judged arms by name.
-        sweeps: judgements of the graded stand-in (`severity`) and of users of fewer logs (`log_size`).
+        sweeps: judgements of the graded stand-in (`severity`), of users of fewer logs (`log_size`), and of agents that were
+            trained on beyond their arm (`further`).
         metrics: rows of training by arm.
         missing: what a finished cell would have beyond that, in words.
         all_judged: whether every arm of the config has been judged.
@@ -54,10 +55,12 @@ class CellData:
 
 @dataclass(frozen=True)
 class RunData:
-    """A run folder as read.
+    """One run folder as read, or several as one.
 
     Attributes:
-        manifest: empty if absent.
+        path: of the first.
+        manifest: of the first; empty if absent.
+        others: by path of each further run folder, whose cells are among these, its manifest.
         cells: all that have, or should have, results.
         answers: what a prompted LLM was asked; None where there was none.
         scores: what a judge of interactivity was asked, likewise.
@@ -68,6 +71,7 @@ class RunData:
     cells: tuple[CellData, ...]
     answers: Spent | None = None
     scores: Spent | None = None
+    others: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -83,36 +87,56 @@ class RunData:
         return tuple(cell for cell in self.cells if cell.family == family)
 
 
-def read_run(run: Path) -> RunData:
+def read_run(run: Path, *others: Path) -> RunData:
     """Everything that the report is made from.
 
+    Args:
+        others: run folders whose cells are taken in as well: other seeds and tasks, or sweeps of the same ones. What two
+            folders hold of one cell is read from the one that is named first.
+
     Raises:
-        RunError: if the folder does not exist, holds no judged agent, or a file in it is damaged.
+        RunError: if a folder does not exist, none holds a judged agent, or a file in one is damaged.
     """
-    run = Path(run)
-    if not run.is_dir():
-        raise RunError("there is no such folder", where=str(run), fix="give the folder that --out named")
-    manifest = _json(run / "manifest.json")
-    if not isinstance(manifest, dict | None):
-        raise RunError("is not a JSON object", where=str(run / "manifest.json"), fix="restore the file")
-    config = (manifest or {}).get("config")
-    config = config if isinstance(config, dict) else {}
-    # A family of one's own is named package.module:Class in the config, and by dots in the folder.
-    names = [str(name).replace(":", ".") for name in config.get("families", ())]
-    places = _found(run) | {(f, s): None for f in names for s in config.get("seeds", ())}
-    order = {name: place for place, name in enumerate(names)}
+    runs = [Path(folder) for folder in (run, *others)]
+    for folder in runs:
+        if not folder.is_dir():
+            raise RunError("there is no such folder", where=str(folder), fix="give the folder that --out named")
+    manifests = [_manifest(folder) for folder in runs]
+    configs = [found if isinstance(found := manifest.get("config"), dict) else {} for manifest in manifests]
+    places: dict[tuple[str, int], list[int]] = {}
+    order: dict[str, int] = {}
+    for i, (folder, config) in enumerate(zip(runs, configs, strict=True)):
+        # A family of one's own is named package.module:Class in the config, and by dots in the folder.
+        names = [str(name).replace(":", ".") for name in config.get("families", ())]
+        for name in names:
+            order.setdefault(name, len(order))
+        for place in _found(folder) | {(f, s): None for f in names for s in config.get("seeds", ())}:
+            places.setdefault(place, []).append(i)
     cells = [
-        _cell(run, family, seed, config)
-        for family, seed in sorted(places, key=lambda p: (order.get(p[0], len(order)), p[0], p[1]))
+        _cell(
+            [runs[i] / "stages" / family / f"seed{seed}" for i in holders], family, seed, [configs[i] for i in holders]
+        )
+        for (family, seed), holders in sorted(
+            places.items(), key=lambda item: (order.get(item[0][0], len(order)), *item[0])
+        )
     ]
     if not any(cell.arms for cell in cells):
         raise RunError(
             "holds no result: no agent has been judged yet",
-            where=str(run),
-            fix="let the run judge its first agent (go on with --resume), or give another run folder",
+            where=", ".join(map(str, runs)),
+            fix="let the run judge its first agent (go on with --resume), or give another run folder; results of a sweep alone "
+            "need the run beside them that has the arms (understudy report RUN SWEEP)",
         )
-    answers, scores = (_spent(run / "shared" / name) for name in (ANSWERS, SCORES))
-    return RunData(run, manifest or {}, tuple(cells), answers, scores)
+    answers, scores = (_spent(runs[0] / "shared" / name) for name in (ANSWERS, SCORES))
+    others_read = dict(zip(runs[1:], manifests[1:], strict=True))
+    return RunData(runs[0], manifests[0], tuple(cells), answers, scores, others_read)
+
+
+def _manifest(run: Path) -> dict[str, Any]:
+    manifest = _json(run / "manifest.json")
+    if not isinstance(manifest, dict | None):
+        raise RunError("is not a JSON object", where=str(run / "manifest.json"), fix="restore the file")
+    return manifest or {}
 
 
 def _spent(answers: Path) -> Spent | None:
@@ -127,35 +151,40 @@ def _found(run: Path) -> dict[tuple[str, int], None]:
     return places
 
 
-def _cell(run: Path, family: str, seed: int, config: Mapping[str, Any]) -> CellData:
-    folder = run / "stages" / family / f"seed{seed}"
-    judged = [_record(path, ArmResult) for path in sorted(folder.glob("judge-*/result.json"))]
-    main = {path.parent.name for path in folder.glob("judge-*/result.json")}
-    results = [r for r in judged if r is not None]
-    for r in results:
-        if "tuned" not in r.decoding:
-            raise RunError(f"the judgement of {r.arm} has no tuned decoding", where=str(folder), fix="judge it again")
-    arms = {r.arm: r for r in results if f"judge-{r.arm}" in main and not _is_sweep(r)}
-    metrics = {arm: rows for arm in RL_ARMS if (rows := MetricsLog(folder / arm / "metrics.jsonl").read())}
-    shift = _record(folder / "shift" / "result.json", ShiftResult)
-    users = _record(folder / "users" / "result.json", UsersResult)
-    transcripts = _record(folder / "transcripts" / "result.json", TranscriptsResult)
-    interactivity = _record(folder / "interactivity" / "result.json", InteractivityResult)
+def _cell(folders: Sequence[Path], family: str, seed: int, configs: Sequence[Mapping[str, Any]]) -> CellData:
+    """One cell from all the folders that hold a part of it."""
+    paths: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("judge-*/result.json")):
+            paths.setdefault(path.parent.name, path)
+    judged = {name: _record(path, ArmResult) for name, path in paths.items()}
+    results = [r for r in judged.values() if r is not None]
+    for name, r in judged.items():
+        if r is not None and "tuned" not in r.decoding:
+            raise RunError(
+                f"the judgement of {r.arm} has no tuned decoding", where=str(paths[name].parent), fix="judge it again"
+            )
+    arms = {r.arm: r for r in results if f"judge-{r.arm}" in paths and not _is_sweep(r)}
+    curves = {arm: MetricsLog(_first(folders, f"{arm}/metrics.jsonl")).read() for arm in RL_ARMS}
+    metrics = {arm: rows for arm, rows in curves.items() if rows}
+    shift = _record(_first(folders, "shift/result.json"), ShiftResult)
+    users = _record(_first(folders, "users/result.json"), UsersResult)
+    transcripts = _record(_first(folders, "transcripts/result.json"), TranscriptsResult)
+    interactivity = _record(_first(folders, "interactivity/result.json"), InteractivityResult)
     measured: dict[str, Record | None] = {
         "context shift": shift,
         "coherence of the users": users,
         "transcripts": transcripts,
     }
-    judge = config.get("interactivity")
-    if isinstance(judge, dict) and judge.get("model") is not None:
+    if any(isinstance(judge := config.get("interactivity"), dict) and judge.get("model") for config in configs):
         measured["interactivity"] = interactivity
-    expected = tuple(config.get("arms", ())) or tuple(arms)
+    expected = tuple(dict.fromkeys(arm for config in configs for arm in config.get("arms", ()))) or tuple(arms)
     sweeps = tuple(r for r in results if _is_sweep(r))
     missing = [
         *(f"judgement of {arm}" for arm in expected if arm not in arms),
         *(f"learning curve of {arm}" for arm in expected if arm in arms and arm in RL_ARMS and arm not in metrics),
         *(name for name, found in measured.items() if found is None),
-        *_missing_sweeps(sweeps, config, any(arm.judge_label.startswith("referee") for arm in arms.values())),
+        *_missing_sweeps(sweeps, configs, any(arm.judge_label.startswith("referee") for arm in arms.values())),
     ]
     return CellData(
         family,
@@ -169,8 +198,13 @@ def _cell(run: Path, family: str, seed: int, config: Mapping[str, Any]) -> CellD
         tuple(missing),
         set(expected) <= set(arms),
         interactivity,
-        _fitted_on(folder),
+        _fitted_on(folders[0]),
     )
+
+
+def _first(folders: Sequence[Path], name: str) -> Path:
+    """Where the file is, or would be."""
+    return next((path for folder in folders if (path := folder / name).exists()), folders[0] / name)
 
 
 def _fitted_on(folder: Path) -> int | None:
@@ -182,21 +216,30 @@ def _fitted_on(folder: Path) -> int | None:
 
 def _is_sweep(result: ArmResult) -> bool:
     # The interactive arm itself has severity 1; it is the right end of the curve, not part of the sweep.
-    return result.log_size is not None or result.severity not in (None, 1.0)
+    return result.log_size is not None or result.further is not None or result.severity not in (None, 1.0)
 
 
-def _missing_sweeps(sweeps: tuple[ArmResult, ...], config: Mapping[str, Any], referee: bool) -> list[str]:
-    severities = {r.severity for r in sweeps if r.log_size is None}
+def _missing_sweeps(sweeps: Sequence[ArmResult], configs: Sequence[Mapping[str, Any]], referee: bool) -> list[str]:
+    severities = {r.severity for r in sweeps}
     sizes = {r.log_size for r in sweeps}
-    # The graded stand-in exists for known users only.
-    graded = [] if referee else [s for s in config.get("severities", ()) if s != 1 and s not in severities]
-    fewer = [size for size in config.get("log_sizes", ()) if size not in sizes]
+    rounds = {r.further.rounds for r in sweeps if r.further is not None and r.further.realigned}
     missing = []
-    if graded:
-        missing.append(f"interactive at severity {' / '.join(f'{severity:g}' for severity in graded)}")
+    fewer = [size for config in configs for size in config.get("log_sizes", ()) if size not in sizes]
+    if not referee:  # the rest exists for known users only
+        graded = [s for config in configs for s in config.get("severities", ()) if s != 1 and s not in severities]
+        if graded:
+            missing.append(f"interactive at severity {' / '.join(f'{severity:g}' for severity in graded)}")
+        planned = max((_rounds(config) for config in configs), default=0)
+        if lacking := [str(i) for i in range(1, planned + 1) if i not in rounds]:
+            missing.append(f"round {' / '.join(lacking)} of re-alignment")
     if fewer:
         missing.append(f"calibrated on {' / '.join(str(size) for size in fewer)} logs")
     return missing
+
+
+def _rounds(config: Mapping[str, Any]) -> int:
+    found = config.get("realignment")
+    return int(found.get("rounds") or 0) if isinstance(found, dict) else 0
 
 
 def _record(path: Path, kind: type[R]) -> R | None:

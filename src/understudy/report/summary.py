@@ -10,6 +10,7 @@ from understudy.config import ARMS
 from understudy.report.estimate import Estimate, from_interval, of_intervals, of_scores, over_seeds
 from understudy.report.palette import is_referee
 from understudy.report.read import CellData, RunData, read_run
+from understudy.report.rounds import RoundRow, round_rows
 from understudy.results import ArmResult, Figure, Interactivity, Score
 from understudy.stats import paired_difference, recovered
 
@@ -82,7 +83,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class FamilySummary:
-    """One task family; `people` is who judged, in words, `expected` the seeds of the config."""
+    """One task family; `people` is who judged, in words, `expected` the seeds of the config, `rounds` of re-alignment."""
 
     name: str
     people: str
@@ -92,6 +93,7 @@ class FamilySummary:
     differences: tuple[Difference, ...]
     finished: tuple[int, ...]
     expected: tuple[int, ...]
+    rounds: tuple[RoundRow, ...] = ()
 
     @property
     def referee(self) -> bool:
@@ -135,22 +137,18 @@ class Summary:
     illustrative: str | None
 
 
-def summarise(run: Path) -> Summary:
-    """The numbers of a run folder, finished or not.
+def summarise(run: Path, *others: Path) -> Summary:
+    """The numbers of a run folder, finished or not, or of several as one (see `read_run`).
 
     Raises:
-        RunError: if the folder holds no result, or a damaged one.
+        RunError: if there is no result, or a damaged one.
     """
-    return summary_of(read_run(run))
+    return summary_of(read_run(run, *others))
 
 
 def summary_of(data: RunData) -> Summary:
     """The same from a run that has been read already."""
-    families = tuple(
-        _family(name, data.of(name), data.config.get("seeds", ()))
-        for name in data.families
-        if any(cell.arms for cell in data.of(name))
-    )
+    families = tuple(_family(name, data.of(name)) for name in data.families if any(cell.arms for cell in data.of(name)))
     missing = tuple(_missing(data))
     return Summary(data.path.resolve().name, families, missing, _illustrative(data))
 
@@ -181,7 +179,7 @@ def _illustrative(data: RunData) -> str | None:
     return f"illustrative: {', '.join(parts)}"
 
 
-def _family(name: str, cells: Sequence[CellData], expected: Sequence[int]) -> FamilySummary:
+def _family(name: str, cells: Sequence[CellData]) -> FamilySummary:
     by_arm: dict[str, dict[int, ArmResult]] = {}
     for cell in cells:
         for arm, result in cell.arms.items():
@@ -201,7 +199,8 @@ def _family(name: str, cells: Sequence[CellData], expected: Sequence[int]) -> Fa
         arms=tuple(_row(arm, by_arm, _judged(cells, arm)) for arm in names),
         differences=differences,
         finished=tuple(cell.seed for cell in cells if cell.all_judged),
-        expected=tuple(expected) or tuple(cell.seed for cell in cells),
+        expected=tuple(cell.seed for cell in cells),
+        rounds=round_rows(cells),
     )
 
 
@@ -235,12 +234,18 @@ def _row(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]], judged: Sequen
         beyond_base={} if arm == "base" else _beyond(by_arm[arm], by_arm.get("base", {})),
         heard=_over_seeds([{name: figure.mean for name, figure in by_decoding.items()} for by_decoding in heard]),
         of_people=over_seeds([r.language.of_people for r in results if r.language is not None]),
-        cost={key: _mean([cost[key] for cost in costs]) for key in costs[0]},
+        cost=_over_all(costs),
         interaction=_interaction(tuned),
         interactivity=_of_figures([found.score for found in judged]),
         scored=sum(found.n for found in judged),
         unscored=sum(found.missing for found in judged),
     )
+
+
+def _over_all(costs: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
+    """Means of what every seed has noted."""
+    noted = {key: [value for cost in costs if (value := cost.get(key)) is not None] for key in costs[0]}
+    return {key: _mean(values) for key, values in noted.items() if len(values) == len(costs)}
 
 
 def _judged(cells: Sequence[CellData], arm: str) -> list[Interactivity]:

@@ -27,6 +27,8 @@ def print_summary(summary: Summary, console: Console) -> None:
         console.print(_table(family))
         if (interaction := _interaction(family)) is not None:
             console.print(interaction)
+        if family.rounds:
+            console.print(_rounds(family))
     if any(is_stand_in(row.training_user) for family in summary.families for row in family.arms):
         console.print(Text(STAND_IN_NOTE, style="dim"))
     for line in summary.missing:
@@ -53,6 +55,25 @@ def _interaction(family: FamilySummary) -> Table | None:
     cells = [[_value(e, 1.0 if name == "interactivity" else 10.0) for e in found] for name, found in columns.items()]
     title = f"{family.name}: the agent per dialogue, tuned decoding"
     return _rows(title, list(columns), [[_name(row), *found] for row, *found in zip(family.arms, *cells, strict=True)])
+
+
+def _rounds(family: FamilySummary) -> Table:
+    """What further training brought, with the user aligned again and with the same one."""
+    scale = family.reward_max
+    cells = [
+        [
+            row.words,
+            str(row.steps),
+            f"{row.real_dialogues:,.0f}",
+            number(row.in_training.mean, scale) if row.in_training else "",
+            _value(row.rewards.get("T=1"), scale),
+            _value(row.rewards.get("tuned"), scale),
+            percent(row.walked_out),
+        ]
+        for row in family.rounds
+    ]
+    columns = ["RL\nsteps", "real\ndialogues", "in\ntraining", "T=1", "tuned", "left"]
+    return _rows(f"{family.name}: the calibrated arm trained on", columns, cells)
 
 
 def _rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -1,6 +1,15 @@
 """What judging and measuring write and the report reads: one `result.json` per stage."""
 
-from understudy.results.arms import ArmResult, Cost, Interaction, Interactivity, InteractivityResult, Language, Score
+from understudy.results.arms import (
+    ArmResult,
+    Cost,
+    Further,
+    Interaction,
+    Interactivity,
+    InteractivityResult,
+    Language,
+    Score,
+)
 from understudy.results.forecast import ForecastReport, Foretold, ReplyEffect
 from understudy.results.measured import HeldOutPerplexity, ShiftResult, UsersResult
 from understudy.results.record import Figure, Record
@@ -13,6 +22,7 @@ __all__ = [
     "Figure",
     "ForecastReport",
     "Foretold",
+    "Further",
     "HeldOutPerplexity",
     "Interaction",
     "Interactivity",

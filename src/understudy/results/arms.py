@@ -68,6 +68,7 @@ class Cost(Record):
 
     Attributes:
         optimizer_steps: of RL.
+        sampled_dialogues: of RL, logged ones with a message rewritten included; None in results of earlier versions.
         cpu_seconds: of its own training and of fitting its training user; the base's SFT, which all share, is not in it.
         real_dialogues: logs behind its models, and rollouts with real users.
     """
@@ -77,6 +78,7 @@ class Cost(Record):
     sampled_tokens: int
     cpu_seconds: float
     real_dialogues: int
+    sampled_dialogues: int | None = None
 
 
 class Language(Record):
@@ -91,6 +93,19 @@ class Language(Record):
     of_people: float
 
 
+class Further(Record):
+    """What an arm was gone on with.
+
+    Attributes:
+        rounds: of further training, from 1.
+        realigned: whether the user was aligned again before each, on people's dialogues with the agent as it was by then; false
+            for the control, which trains on with the same user.
+    """
+
+    rounds: int
+    realigned: bool
+
+
 class ArmResult(Record):
     """One arm of one family and seed, judged.
 
@@ -103,6 +118,7 @@ class ArmResult(Record):
         agent_x_user: the tuned agent with each user.
         severity: of the stand-in's failings where it was the training user.
         log_size: dialogues that the aligned user was fitted on, in the sweep over log sizes.
+        further: of an agent that was trained on beyond its arm.
         judge_label: who judged, in words.
         language: where a referee judged.
         from_base: total variation from the base agent by turn, of whole `messages` and of the next of their `tokens`, in the
@@ -124,6 +140,7 @@ class ArmResult(Record):
     reward_max: float
     severity: float | None = None
     log_size: int | None = None
+    further: Further | None = None
     language: Language | None = None
     from_base: dict[str, list[TurnShift]] = Field(default_factory=dict)
 

@@ -1,0 +1,77 @@
+"""The calibrated arm gone on with in rounds, after its user was aligned again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stages import run_stage
+from understudy.config import CompareConfig, load_config
+from understudy.errors import ConfigError
+from understudy.logs.read import read_dialogues
+from understudy.pipeline.plan import plan
+
+SHAPE = {"hidden": 16, "layers": 1, "intermediate": 16, "vocabulary": 300}
+CELL = "haggle/seed0"
+
+
+def config() -> CompareConfig:
+    return CompareConfig.model_validate(
+        {
+            "families": ["haggle"],
+            "seeds": [0],
+            "arms": ["base", "calibrated"],
+            "logs": {"dialogues": 100, "people": 50},
+            "model": SHAPE,
+            "user_model": SHAPE,
+            "unseen_user_model": SHAPE,
+            "residual": {"candidates": 1},
+            "sampling": {"max_message_tokens": 12},
+            "sft": {"steps": 1, "copying_steps": 1},
+            "rl": {"steps": 2, "messages_per_step": 16, "min_groups": 1, "group_size": 4},
+            "realignment": {"rounds": 2, "dialogues": 12, "steps": 3},
+            "judge": {"dialogues": 10, "tuning_dialogues": 10, "shift_dialogues": 10, "shift_min_alive": 10},
+        }
+    )
+
+
+def test_each_round_aligns_the_user_on_what_people_said_to_the_agent_as_it_was(tmp_path: Path) -> None:
+    stages = {stage.name: stage for stage in plan(config())}
+    run_stage(stages, f"{CELL}/judge-calibrated-realigned-2", tmp_path)
+    folder = tmp_path / "stages" / CELL
+    met = [read_dialogues(folder / f"met-{i}" / "met.jsonl") for i in (1, 2)]
+    assert [len(dialogues) for dialogues in met] == [12, 12]
+    people = {d.person for dialogues in met for d in dialogues}
+    logged = {
+        d.person for part in ("align", "agent", "heldout") for d in read_dialogues(folder / "logs" / f"{part}.jsonl")
+    }
+    assert len(people) == 24
+    assert not people & logged
+    logs = json.loads((folder / "logs" / "summary.json").read_text())
+    for rounds, fitted in ((1, 12), (2, 24)):
+        history = json.loads((folder / f"user-realigned-{rounds}" / "history.json").read_text())
+        assert history["dialogues"] == logs["align"] + fitted
+    judged = json.loads((folder / "judge-calibrated-realigned-2" / "result.json").read_text())
+    assert judged["further"] == {"rounds": 2, "realigned": True}
+    assert judged["cost"]["real_dialogues"] == logs["agent"] + logs["align"] + 24
+    assert judged["cost"]["optimizer_steps"] == 2 + 3 + 3
+    # RL of the arm and of both rounds, its first user and both that were aligned again; each stage is said to take 1.
+    assert judged["cost"]["cpu_seconds"] == 6.0
+
+
+def test_the_control_trains_on_from_its_own_agent_with_the_same_user() -> None:
+    stages = {stage.name: stage for stage in plan(config())}
+    for rounds, start in ((1, "calibrated"), (2, "calibrated-continued-1")):
+        control = stages[f"{CELL}/calibrated-continued-{rounds}"]
+        assert control.kwargs["start"] == f"{CELL}/{start}"
+        assert set(control.needs) == {f"{CELL}/{name}" for name in ("logs", start, "user-aligned")}
+        # As many new tasks as the agent beside it, and the same ones.
+        assert control.kwargs["rounds"] == stages[f"{CELL}/calibrated-realigned-{rounds}"].kwargs["rounds"] == rounds
+
+
+def test_rounds_go_on_with_the_calibrated_arm() -> None:
+    assert not any("realigned" in stage.name for stage in plan(load_config()))
+    with pytest.raises(ConfigError, match="lacks calibrated"):
+        load_config(overrides=["realignment.rounds=1", "arms=base,static"])
