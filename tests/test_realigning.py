@@ -54,7 +54,8 @@ def test_each_round_aligns_the_user_on_what_people_said_to_the_agent_as_it_was(t
         history = json.loads((folder / f"user-realigned-{rounds}" / "history.json").read_text())
         assert history["dialogues"] == logs["align"] + fitted
     judged = json.loads((folder / "judge-calibrated-realigned-2" / "result.json").read_text())
-    assert judged["further"] == {"rounds": 2, "realigned": True}
+    assert (judged["further"]["rounds"], judged["further"]["realigned"]) == (2, True)
+    assert [point["turn"] for point in judged["further"]["contexts"]][:1] == [0]
     assert judged["cost"]["real_dialogues"] == logs["agent"] + logs["align"] + 24
     assert judged["cost"]["optimizer_steps"] == 2 + 3 + 3
     # RL of the arm and of both rounds, its first user and both that were aligned again; each stage is said to take 1.

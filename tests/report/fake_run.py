@@ -149,7 +149,7 @@ def write_cell(
                 log.append({"step": step, "reward": reached * scale, "entropy": 1.0})
     final = {"static": 0.8, "interactive": 1.0, "calibrated": 0.6, "oracle": 0.54, "base": 0.51, "null": 0.5}
     curves = {
-        arm: [_point(turn, 0.5 + (auc - 0.5) * (turn + 1) / 5 + 0.002 * seed) for turn in range(5)]
+        arm: [point(turn, 0.5 + (auc - 0.5) * (turn + 1) / 5 + 0.002 * seed) for turn in range(5)]
         for arm, auc in final.items()
     }
     both = source(seed, earlier=earlier)
@@ -227,7 +227,7 @@ def write_sweeps(run: Path, family: str, seed: int) -> None:
         write_result(run, f"{family}/seed{seed}/judge-calibrated-logs-{size}", result.model_copy(update={"cost": cost}))
 
 
-def _point(turn: int, auc: float, tv_low: float = 0.0, detectable: float | None = None) -> TwoSample:
+def point(turn: int, auc: float, tv_low: float = 0.0, detectable: float | None = None) -> TwoSample:
     return TwoSample(turn, auc, auc - 0.03, auc + 0.03, 1000, 1000, 900, 900, tv_low, tv_low, None, detectable)
 
 
@@ -236,6 +236,6 @@ def source(seed: int, *, earlier: bool) -> dict[str, list[TwoSample]]:
     seen = [None if earlier else 0.12 + 0.02 * turn for turn in range(5)]
     shown = [0.0, 0.0 if seed % 2 else 0.05, 0.2, 0.3, 0.4]
     return {
-        "base": [_point(turn, 0.51, 0.0, seen[turn]) for turn in range(5)],
-        "calibrated": [_point(turn, 0.5 + shown[turn], shown[turn], seen[turn]) for turn in range(5)],
+        "base": [point(turn, 0.51, 0.0, seen[turn]) for turn in range(5)],
+        "calibrated": [point(turn, 0.5 + shown[turn], shown[turn], seen[turn]) for turn in range(5)],
     }

@@ -204,7 +204,8 @@ def test_rounds_of_re_alignment_stand_beside_their_control(tmp_path: Path) -> No
     for seed in (0, 1):
         fake.write_cell(tmp_path, "elicit", seed)
         for realigned, name, tuned in ((True, "realigned", 0.70 + 0.02 * seed), (False, "continued", 0.60)):
-            further = Further(rounds=1, realigned=realigned)
+            curve = [fake.point(0, 0.5), fake.point(1, (0.6 if realigned else 0.7) + 0.02 * seed)]
+            further = Further(rounds=1, realigned=realigned, contexts=curve)
             result = fake.arm_result("elicit", seed, "calibrated", tuned, further=further)
             fake.write_result(tmp_path, f"elicit/seed{seed}/judge-calibrated-{name}-1", result)
     (family,) = (summary := summarise(tmp_path)).families
@@ -216,6 +217,7 @@ def test_rounds_of_re_alignment_stand_beside_their_control(tmp_path: Path) -> No
     assert realigned.beyond_control.mean == pytest.approx(0.11)
     # t(.975, 1) * sd / sqrt(2) = 12.7062 * .01.
     assert realigned.beyond_control.half == pytest.approx(0.127062, abs=1e-5)
+    assert [row.told_apart and round(row.told_apart.mean, 6) for row in (realigned, control)] == [0.61, 0.71]
     assert summary.missing == ("elicit, seeds 0, 1: round 2 of re-alignment",)
     words = Page(build_report(tmp_path).read_text(encoding="utf-8")).words
     assert "round 1, re-aligned" in words

@@ -27,6 +27,7 @@ from understudy.runs import MetricsLog, write_json
 from understudy.scheduler import StageContext
 from understudy.shift.likelihood import TurnShift
 from understudy.shift.tokens import model_shift
+from understudy.shift.two_sample import shift_curve
 from understudy.types import Dialogue
 
 GREEDY = 0.0
@@ -86,7 +87,7 @@ def judge_arm(
             write_dialogues(context.output / f"real-{name.replace('=', '')}.jsonl", held.dialogues)
         decoding[name] = judged[temperature]
 
-    with_own = None
+    with_own, further = None, None
     if training_user is not None:
         # At the temperature that the policy was sampled with in training.
         met = appointments(training, judge.shift_dialogues, cell.seed_of("met"), "met", held_out=seen)
@@ -94,6 +95,11 @@ def judge_arm(
         if arm not in LOGGED_CONTEXTS:
             write_dialogues(context.output / "training.jsonl", held.dialogues)
         with_own = score(held, 1.0, cell.seed_of("score", arm, "own"))
+        if rounds:
+            contexts = shift_curve(
+                held.dialogues, spoken[1.0], seed=cell.seed_of("shift"), min_alive=judge.shift_min_alive
+            )
+            further = Further(rounds=rounds, realigned=realigned, contexts=contexts)
     table = {cell.words(cell.people): decoding["tuned"]}
     if log_size is None and severity == 1.0 and not rounds:
         others = meetings[: judge.tuning_dialogues]
@@ -117,7 +123,7 @@ def judge_arm(
             agent_x_user=table,
             severity=severity if training_user == PROMPTED else None,
             log_size=log_size,
-            further=Further(rounds=rounds, realigned=realigned) if rounds else None,
+            further=further,
             from_base={} if arm == "base" else _from_base(context, cell, agent_stage, spoken[1.0]),
             language=None if cell.known else agent_language(context, cell, agent_stage, decoding, spoken),
             judge_label=cell.words(cell.people),

@@ -66,13 +66,14 @@ def _rounds(family: FamilySummary) -> Table:
             str(row.steps),
             f"{row.real_dialogues:,.0f}",
             number(row.in_training.mean, scale) if row.in_training else "",
-            _value(row.rewards.get("T=1"), scale),
+            number(row.rewards["T=1"].mean, scale) if "T=1" in row.rewards else "–",
             _value(row.rewards.get("tuned"), scale),
             percent(row.walked_out),
+            number(row.told_apart.mean, 1.0) if row.told_apart else "–",
         ]
         for row in family.rounds
     ]
-    columns = ["RL\nsteps", "real\ndialogues", "in\ntraining", "T=1", "tuned", "left"]
+    columns = ["RL\nsteps", "real\ndialogues", "in\ntraining", "T=1", "tuned", "left", "AUC"]
     return _rows(f"{family.name}: the calibrated arm trained on", columns, cells)
 
 

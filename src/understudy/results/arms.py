@@ -6,6 +6,7 @@ from pydantic import Field
 
 from understudy.results.record import Figure, Record
 from understudy.shift.likelihood import TurnShift
+from understudy.shift.two_sample import TwoSample
 
 
 class Interaction(Record):
@@ -100,10 +101,12 @@ class Further(Record):
         rounds: of further training, from 1.
         realigned: whether the user was aligned again before each, on people's dialogues with the agent as it was by then; false
             for the control, which trains on with the same user.
+        contexts: by turn, the agent's contexts with the last round's training user against those with the judging users (T=1).
     """
 
     rounds: int
     realigned: bool
+    contexts: list[TwoSample]
 
 
 class ArmResult(Record):
