@@ -1,7 +1,7 @@
 """verl as the engine: the same dialogues, ids, masks, log-probabilities and rewards as the local loop collects.
 
 What needs no verl runs everywhere; the rest is skipped where verl is not installed, as it cannot stand beside what the
-other tests need (docs/engines.md).
+other tests need: `.ci/run` makes it an environment of its own, and runs this file there (docs/engines.md).
 """
 
 from __future__ import annotations
