@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import signal
 from collections.abc import Sequence
@@ -17,11 +18,12 @@ from transformers import Trainer
 
 from conftest import ColourUser, OddFamily
 from understudy.config import RLConfig
+from understudy.models import precision
 from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker
 from understudy.models.weights import copy_weights
-from understudy.scheduler import StageContext
+from understudy.scheduler import Stage, StageContext
 from understudy.train import trl_engine
 from understudy.train.rollouts import WHOLE, Collected, ConversationRollouts
 from understudy.train.trl_engine import train_with_trl
@@ -47,8 +49,47 @@ def run(engine: Any, model: ChatModel, scratch: Path, source: Kept, config: RLCo
     return policy
 
 
-def train(context: StageContext, *, model: Path, failing: Sequence[int], config: RLConfig, killed_at: int = -1) -> None:
-    """One of several processes; where weights are sharded, says of how many values this one held how many."""
+def learned_from(batches: Sequence[dict[str, torch.Tensor]]) -> dict[tuple[int, ...], tuple[list[int], float]]:
+    """What TRL's loss was given, by the ids of each row: its mask over prompt and completion, and its advantage."""
+    found = {}
+    for batch in batches:
+        for i in range(len(batch["prompt_ids"])):
+            prompt = batch["prompt_ids"][i][batch["prompt_mask"][i].bool()].tolist()
+            inside = batch["completion_mask"][i].bool()
+            ids, mask = (batch[key][i][inside].tolist() for key in ("completion_ids", "tool_mask"))
+            found[tuple(prompt + ids)] = ([0] * len(prompt) + mask, float(batch["advantages"][i]))
+    return found
+
+
+def rows(scratch: Path) -> list[dict[str, float]]:
+    """The figures of each step."""
+    return [json.loads(line) for line in (scratch / "metrics.jsonl").read_text().splitlines()]
+
+
+def context_of(folder: Path, heard: list[tuple[int, int, dict[str, Any]]]) -> StageContext:
+    """A stage's, whose reports are heard."""
+    output = folder / "output"
+    output.mkdir(parents=True)
+    return StageContext(Stage("s", (), "m:f"), folder, output, lambda *report: heard.append(report))
+
+
+def train(
+    context: StageContext,
+    *,
+    model: Path,
+    failing: Sequence[int],
+    config: RLConfig,
+    killed_at: int = -1,
+    exact: bool = False,
+) -> None:
+    """One of several processes; where weights are sharded, says of how many values this one held how many.
+
+    Args:
+        killed_at: before the end of this step.
+        exact: in fp32 where bf16 is faster.
+    """
+    if exact:
+        precision.fast_bf16 = trl_engine.fast_bf16 = lambda: False
 
     def bring_home(sharded: torch.nn.Module, target: torch.nn.Module) -> None:
         held = sum(p.to_local().numel() for p in sharded.parameters() if isinstance(p, DTensor))

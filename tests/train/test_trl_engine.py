@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,11 +12,11 @@ from safetensors.torch import load_file
 from trl import GRPOTrainer
 
 import trl_processes
-from trl_processes import Kept, run
+from trl_processes import Kept, context_of, learned_from, rows, run
 from understudy.config import RLConfig, load_config
 from understudy.errors import ConfigError, ModelError, RunError
 from understudy.models.chat_model import ChatModel, context_length
-from understudy.scheduler import Stage, StageContext, in_processes
+from understudy.scheduler import in_processes
 from understudy.train.advantages import turn_advantages
 from understudy.train.loop import train
 from understudy.train.rollouts import Rollout
@@ -27,10 +26,6 @@ CONFIG = RLConfig(
     steps=1, messages_per_step=64, group_size=4, min_groups=4, max_groups=4, learning_rate=1e-3, warmup_steps=2,
     micro_batch_tokens=800, checkpoint_every=2,
 )  # fmt: skip
-
-
-def rows(scratch: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (scratch / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.slow
@@ -52,13 +47,7 @@ def test_ids_masks_rewards_and_the_step_are_those_of_the_local_loop(
 
     # What TRL learns from, row by row: shuffled among the micro-batches, so found again by its ids.
     advantages, _ = turn_advantages([r.rewards for r in rollouts], [r.group for r in rollouts])
-    trained = {}
-    for batch in seen:
-        for i in range(len(batch["prompt_ids"])):
-            prompt = batch["prompt_ids"][i][batch["prompt_mask"][i].bool()].tolist()
-            inside = batch["completion_mask"][i].bool()
-            ids, mask = (batch[key][i][inside].tolist() for key in ("completion_ids", "tool_mask"))
-            trained[tuple(prompt + ids)] = ([0] * len(prompt) + mask, float(batch["advantages"][i]))
+    trained = learned_from(seen)
     for rollout, advantage in zip(rollouts, advantages, strict=True):
         record = rollout.record
         end = max(i for i, sampled in enumerate(record.sampled) if sampled) + 1
@@ -169,12 +158,6 @@ def test_a_killed_run_goes_on_and_failed_dialogues_are_left_out(tiny_model: Chat
     assert [row["reward"] for row in found] == [row["reward"] for row in rows(tmp_path / "whole")]
 
 
-def context_of(folder: Path, heard: list[tuple[int, int, dict[str, Any]]]) -> StageContext:
-    output = folder / "output"
-    output.mkdir(parents=True)
-    return StageContext(Stage("s", (), "m:f"), folder, output, lambda *report: heard.append(report))
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.device_count() == 1, reason="two processes take two GPUs, or none")
 @pytest.mark.parametrize("shard", [False, True], ids=["DDP", "FSDP, killed and gone on with"])
@@ -219,14 +202,3 @@ def test_what_it_does_not_have_is_refused() -> None:
         load_config(overrides=["rl.engine=trl", "rl.shard=true"])
     with pytest.raises(ConfigError, match="vllm is true, which the engine local does not have"):
         load_config(overrides=["rl.vllm=true"])
-    with pytest.raises(ConfigError, match="cannot train the adapter"):
-        load_config(
-            overrides=[
-                "rl.engine=trl",
-                "model.base=a/b",
-                "user_model.base=a/b",
-                "unseen_user_model.base=a/c",
-                "model.lora_rank=8",
-            ],
-            preset="pretrained",
-        )

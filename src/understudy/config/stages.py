@@ -196,13 +196,8 @@ class CompareConfig(StageConfig):
                 f"arms holds {logged[0]}, whose logged contexts the engine verl does not have here",
                 f"leave {logged[0]} out of arms, or leave rl.engine at local",
             )
-        if self.rl.engine != "local" and self.model.lora_rank is not None:
-            raise broken(
-                "rl.engine",
-                f"rl.engine is {self.rl.engine}, which cannot train the adapter of model.lora_rank "
-                f"({self.model.lora_rank}) here",
-                "leave rl.engine at local, or leave out model.lora_rank",
-            )
+        if self.model.lora_rank is not None:
+            self._refuse_with_adapter()
         if not self.sft.fit_agent and self.model.base is None:
             raise broken(
                 "sft.fit_agent",
@@ -227,6 +222,29 @@ class CompareConfig(StageConfig):
                     f"set it to {most:g} or less, or start from the preset `pretrained`",
                 )
         return self
+
+    def _refuse_with_adapter(self) -> None:
+        """What cannot train the adapter of `model.lora_rank`."""
+        adapter = f"the adapter of model.lora_rank ({self.model.lora_rank})"
+        if self.rl.engine == "verl":
+            raise broken(
+                "rl.engine",
+                f"rl.engine is verl, which cannot train {adapter} here",
+                "set rl.engine to local, or to trl for several GPUs, or leave out model.lora_rank",
+            )
+        if self.rl.shard:
+            raise broken(
+                "rl.shard",
+                f"rl.shard is true, which does not go with {adapter}: little of it is worth sharing out, "
+                "and each process holds the frozen weights whole to sample",
+                "set rl.shard to false, and model.weights to bf16, so that a process holds them once",
+            )
+        if self.rl.vllm:
+            raise broken(
+                "rl.vllm",
+                f"rl.vllm is true, but vLLM would not be given {adapter} here",
+                "set rl.vllm to false, so that our own sampler samples the policy, or leave out model.lora_rank",
+            )
 
 
 FREE_KEYS = (*ENDPOINT_LIMITS, "rl.tracker")

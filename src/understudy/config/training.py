@@ -115,10 +115,10 @@ class RLConfig(StageConfig):
     """Processes that train one agent together, one per GPU (DDP), 1 to 64; more than 1 with the engine `trl` alone."""
 
     shard: bool = False
-    """Whether the processes share out weights, gradients and AdamW's state among them (FSDP), not hold all of them each."""
+    """Whether the processes share out weights, gradients and AdamW's state (FSDP), not hold all each; without `lora_rank`."""
 
     vllm: bool = False
-    """Whether vLLM samples the policy, on the GPUs that train it (colocated); with the engine `trl` alone."""
+    """Whether vLLM samples the policy, on the GPUs that train it (colocated); with the engine `trl`, without `lora_rank`."""
 
     vllm_memory: OpenShare = 0.3
     """Share of a GPU's memory that vLLM takes for weights and caches, between 0 and 1."""

@@ -89,13 +89,20 @@ def attach_adapter(model: PreTrainedModel, folder: Path) -> None:
         ModelError: if peft is not installed.
     """
     try:
-        from peft import LoraConfig, set_peft_model_state_dict
+        from peft import LoraConfig
     except ImportError as error:
         raise ModelError(
             "is an adapter, and peft is not installed", where=str(folder), fix="pip install -e '.[lora]'"
         ) from error
     model.add_adapter(LoraConfig.from_pretrained(str(folder)), _NAME)
     _train_alone(model)  # before the weights are read, which would be rounded to those beside them
+    read_adapter(model, folder)
+
+
+def read_adapter(model: PreTrainedModel, folder: Path) -> None:
+    """Give the adapter that a model has the values of a saved one of the same kind, in place."""
+    from peft import set_peft_model_state_dict
+
     set_peft_model_state_dict(model, load_file(folder / _WEIGHTS), adapter_name=_NAME)
 
 

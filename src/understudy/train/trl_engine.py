@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
 from understudy.config import RLConfig
 from understudy.errors import ModelError
-from understudy.models.adapters import trainable
+from understudy.models.adapters import is_adapted, read_adapter, trainable
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.precision import default_device, fast_bf16
 from understudy.models.sampler import Sampled
@@ -112,6 +112,7 @@ def train_with_trl(
     # Its batches are padded on the left, which our own attention for training does not know.
     attention = policy.model.config._attn_implementation
     policy.model.set_attn_implementation("sdpa")
+    _show_head_without_bias(policy.model)
     # What is sharded stays so: then a copy is trained, and its weights are brought home.
     trained = copy.deepcopy(policy.model) if config.shard else policy.model
 
@@ -139,6 +140,20 @@ def train_with_trl(
             )
             return self.lr_scheduler
 
+        def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+            """Of an adapter what it is loaded from anywhere here; transformers would add all embeddings where a row was new."""
+            if not is_adapted(policy.model):
+                super()._save(output_dir, state_dict)
+            elif self.args.should_save:
+                policy.save(Path(output_dir or self.args.output_dir))
+
+        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+            """The Trainer knows peft's own wrapper alone, not an adapter that a model of transformers holds itself."""
+            if is_adapted(policy.model):
+                read_adapter(policy.model, Path(resume_from_checkpoint))
+            else:
+                super()._load_from_checkpoint(resume_from_checkpoint, model)
+
         def _send_telemetry(self) -> None:
             """Nobody was asked whether to tell of this run."""
 
@@ -158,6 +173,13 @@ def train_with_trl(
     policy.model.set_attn_implementation(attention)
     policy.model.eval()
     return Budget.of(metrics)
+
+
+def _show_head_without_bias(model: PreTrainedModel) -> None:
+    """TRL reads weight and bias of the output layer; where peft trains a row of it, the layer shows its weight alone."""
+    head = model.get_output_embeddings()
+    if not hasattr(head, "bias"):
+        head.register_parameter("bias", None)  # peft adds none either
 
 
 def _need_vllm() -> None:
