@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoModelForCausalLM
-from transformers.models.gemma3.configuration_gemma3 import Gemma3TextConfig
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+from transformers.models.gemma3.configuration_gemma3 import Gemma3Config
 from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
 
 from articles import write_articles
@@ -324,17 +324,22 @@ def test_the_multiturn_aware_arm_and_a_judge_of_interactivity(tmp_path: Path) ->
 
 
 def random_gemma_and_qwen(folder: Path) -> None:
-    """Folders `gemma` and `qwen`: small random models of these architectures, each with its own chat format."""
-    for name, kind, more in (
-        ("gemma", Gemma3TextConfig, {"head_dim": 8, "sliding_window": 16}),
-        ("qwen", Qwen2Config, {}),
-    ):
-        made = tokenizer(name)
-        shape = {
-            "vocab_size": len(made), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 4096, "eos_token_id": 1,
-        }  # fmt: skip
-        ChatModel(AutoModelForCausalLM.from_config(kind(**shape, **more)).float(), made).save(folder / name)
+    """Folders `gemma` and `qwen`: small random models, each with its own chat format, of the architectures that
+    `google/gemma-3-4b-it`, which reads images as well, and `Qwen/Qwen2.5-7B-Instruct` have on the hub."""
+    shape = {
+        "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "max_position_embeddings": 4096, "eos_token_id": 1,
+    }  # fmt: skip
+    eyes = {
+        "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28,
+        "patch_size": 14,
+    }  # fmt: skip
+    gemma, qwen = tokenizer("gemma"), tokenizer("qwen")
+    text = {**shape, "vocab_size": len(gemma), "head_dim": 8, "sliding_window": 16}
+    with_images = Gemma3Config(text_config=text, vision_config=eyes, mm_tokens_per_image=4)
+    ChatModel(AutoModelForImageTextToText.from_config(with_images).float(), gemma).save(folder / "gemma")
+    plain = Qwen2Config(**shape, vocab_size=len(qwen))
+    ChatModel(AutoModelForCausalLM.from_config(plain).float(), qwen).save(folder / "qwen")
 
 
 def compare_as_in_the_paper(folder: Path, task: str, data: Path) -> Path:

@@ -7,21 +7,30 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, LlamaConfig, PreTrainedModel
 from transformers.models.gemma.configuration_gemma import GemmaConfig
 from transformers.models.gemma2.configuration_gemma2 import Gemma2Config
-from transformers.models.gemma3.configuration_gemma3 import Gemma3TextConfig
+from transformers.models.gemma3.configuration_gemma3 import Gemma3Config, Gemma3TextConfig
+from transformers.models.llava.configuration_llava import LlavaConfig
 from transformers.models.mistral.configuration_mistral import MistralConfig
 from transformers.models.phi3.configuration_phi3 import Phi3Config
 from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
+from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLConfig
 from transformers.models.qwen3.configuration_qwen3 import Qwen3Config
 
 from understudy.errors import ModelError
+from understudy.models.chat_model import context_length
 from understudy.models.sampler import Sampler, layer_kinds
+from understudy.models.text_only import holds_text_model, text_only
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 200, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "max_position_embeddings": 256, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2,
+}  # fmt: skip
+WINDOWED: dict[str, Any] = {**SHAPE, "head_dim": 8, "sliding_window": 16}
+EYES: dict[str, Any] = {
+    "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28,
+    "patch_size": 14,
 }  # fmt: skip
 CONFIGS = {
     "llama": LlamaConfig(**SHAPE),
@@ -31,14 +40,22 @@ CONFIGS = {
     "mistral, window": MistralConfig(**SHAPE, sliding_window=16),
     "gemma": GemmaConfig(**SHAPE, head_dim=8),
     "gemma2, window and softcap": Gemma2Config(**SHAPE, head_dim=8, sliding_window=16),
-    "gemma3, window": Gemma3TextConfig(**SHAPE, head_dim=8, sliding_window=16),
+    "gemma3, window": Gemma3TextConfig(**WINDOWED),
+    "gemma3 with images, as on the hub": Gemma3Config(text_config=WINDOWED, vision_config=EYES, mm_tokens_per_image=4),
+    "llava": LlavaConfig(
+        text_config={"model_type": "llama", **SHAPE}, vision_config={"model_type": "clip_vision_model", **EYES}
+    ),
     "phi3": Phi3Config(**SHAPE),
 }
 
 
 def random_model(name: str) -> PreTrainedModel:
     torch.manual_seed(0)
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(CONFIGS[name]).float().eval()
+    wraps = holds_text_model(CONFIGS[name])
+    auto = AutoModelForImageTextToText if wraps else AutoModelForCausalLM
+    model: PreTrainedModel = auto.from_config(CONFIGS[name]).float().eval()
+    if wraps:
+        model = text_only(model)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
@@ -49,6 +66,7 @@ def random_model(name: str) -> PreTrainedModel:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_two_turns_have_the_likelihood_of_one_forward_pass(name: str) -> None:
     model = random_model(name)
+    assert context_length(model) == 256
     sampler = Sampler(model, 4)
     rng = np.random.default_rng(0)
 
@@ -77,3 +95,21 @@ def test_layers_without_a_cache_of_keys_are_refused() -> None:
     config.layer_types = ["linear_attention", "full_attention"]
     with pytest.raises(ModelError, match="linear_attention"):
         layer_kinds(config)
+
+
+def test_a_language_model_taken_out_of_one_with_images_says_what_that_says() -> None:
+    torch.manual_seed(0)
+    wrapper = AutoModelForImageTextToText.from_config(CONFIGS["gemma3 with images, as on the hub"]).float().eval()
+    ids = torch.randint(3, 200, (2, 40))
+    with torch.no_grad():
+        expected = wrapper(input_ids=ids).logits
+        found = text_only(wrapper)
+        assert torch.equal(found(input_ids=ids).logits, expected)
+    assert found.config.model_type == "gemma3_text"
+    assert found.get_output_embeddings().weight is found.get_input_embeddings().weight
+    assert not [name for name, _ in found.named_parameters() if "vision" in name or "projector" in name]
+
+
+def test_a_language_model_that_transformers_knows_inside_its_wrapper_alone_is_refused() -> None:
+    with pytest.raises(ModelError, match="qwen2_5_vl_text"):
+        holds_text_model(Qwen2_5_VLConfig())

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
-from transformers.models.gemma3.configuration_gemma3 import Gemma3TextConfig
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+from transformers.models.gemma3.configuration_gemma3 import Gemma3Config, Gemma3TextConfig
 from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
 
 from chat_formats import tokenizer
@@ -19,7 +19,7 @@ from understudy.config import ModelConfig, SFTConfig, load_config
 from understudy.errors import ConfigError, ModelError
 from understudy.models.adapters import trainable
 from understudy.models.chat_model import ChatModel, context_length
-from understudy.models.load import load_chat_model
+from understudy.models.load import load_chat_format, load_chat_model
 from understudy.models.speaker import ModelSpeaker
 from understudy.models.start import start_model
 from understudy.models.tiny import END_OF_DIALOGUE, new_model
@@ -41,6 +41,19 @@ def saved(folder: Path, name: str) -> Path:
     more = {"head_dim": 8, "sliding_window": 16} if name == "gemma" else {}
     torch.manual_seed(0)
     ChatModel(AutoModelForCausalLM.from_config(kind(**SHAPE, **ids, **more)).float(), made).save(folder)
+    return folder
+
+
+def saved_with_images(folder: Path) -> Path:
+    """As `saved`, of the architecture that Gemma 3 has on the hub from 4B on: a language model inside an image-text one."""
+    made = tokenizer("gemma")
+    text = {**SHAPE, "vocab_size": len(made), "head_dim": 8, "sliding_window": 16}
+    eyes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = Gemma3Config(
+        text_config=text, vision_config={**eyes, "image_size": 28, "patch_size": 14}, mm_tokens_per_image=4
+    )
+    torch.manual_seed(0)
+    ChatModel(AutoModelForImageTextToText.from_config(config).float(), made).save(folder)
     return folder
 
 
@@ -111,6 +124,47 @@ def test_an_adapter_learns_what_its_model_does_not(name: str, tmp_path: Path, co
     (tmp_path / "user" / "adapter_model.safetensors").unlink()
     with pytest.raises(ModelError, match="not wholly"):
         load_chat_model(tmp_path / "user")
+
+
+def test_of_a_model_with_images_the_language_model_is_kept(tmp_path: Path) -> None:
+    base = saved_with_images(tmp_path / "base")
+    whole = AutoModelForImageTextToText.from_pretrained(base)
+    found = load_chat_model(base)
+    ids = torch.randint(0, len(found.tokenizer), (2, 30))
+    with torch.no_grad():
+        assert torch.equal(found.model(input_ids=ids).logits, whole(input_ids=ids).logits)
+    assert load_chat_format(base, "agent")[1] == context_length(found.model) == 2048
+    # An adapter stands beside the language model alone, and finds it again.
+    config = ModelConfig(base=str(base), max_length=200, lora_rank=4, weights="bf16")
+    adapted = start_model([], config, 0)
+    assert not [name for name, _ in adapted.model.named_parameters() if "vision" in name]
+    adapted.save(tmp_path / "adapter")
+    again = load_chat_model(tmp_path / "adapter")
+    assert trainable(again.model).keys() == trainable(adapted.model).keys()
+    # What is saved is a model of text alone.
+    start_model([], ModelConfig(base=str(base), max_length=200), 0).save(tmp_path / "saved")
+    written = load_file(tmp_path / "saved" / "model.safetensors")
+    assert written
+    assert not [name for name in written if "vision" in name or "projector" in name]
+    plain = AutoModelForCausalLM.from_pretrained(tmp_path / "saved")
+    assert plain.config.model_type == "gemma3_text"
+
+
+def test_a_model_that_lacks_weights_is_refused(tmp_path: Path) -> None:
+    """transformers warns, and draws them at random."""
+    folder = saved(tmp_path / "base", "qwen")
+    weights = load_file(folder / "model.safetensors")
+    lost = [name for name in weights if name.startswith("model.layers.1.")]
+    kept = {name: value for name, value in weights.items() if name not in lost}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=rf"lacks {len(lost)} of the weights .*model\.layers\.1\."):
+        load_chat_model(folder)
+    # What no text goes through is not asked for.
+    seeing = saved_with_images(tmp_path / "seeing")
+    weights = load_file(seeing / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if not name.startswith("vision_tower.")}
+    save_file(kept, seeing / "model.safetensors", metadata={"format": "pt"})
+    load_chat_model(seeing)
 
 
 def test_adapters_that_cannot_be_are_refused(tmp_path: Path) -> None:

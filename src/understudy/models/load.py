@@ -5,11 +5,9 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
-    AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedConfig,
     PreTrainedTokenizerBase,
@@ -24,13 +22,12 @@ from understudy.models.attention import use_training_attention
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import CONTEXT_LENGTH, ChatModel, config_length
 from understudy.models.precision import default_device
+from understudy.models.pretrained import load_causal
 from understudy.models.ready import RESTATE_PROMPT, make_ready
 from understudy.models.weights import share_frozen
 from understudy.types import Role
 
 transformers_logging.disable_progress_bar()  # it would break into our own progress bars
-
-_DTYPES: dict[Weights, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def load_chat_model(
@@ -42,7 +39,8 @@ def load_chat_model(
 ) -> ChatModel:
     """Load a model and its tokenizer; weights as safetensors alone, and no code that comes with a model.
 
-    A folder with an adapter loads the model that it was trained with, as it was made ready then, and the adapter.
+    A folder with an adapter loads the model that it was trained with, as it was made ready then, and the adapter. Of an
+    image-text model, the language model alone is kept (see `text_only`).
 
     Args:
         revision: commit, tag or branch of a model by name.
@@ -50,15 +48,14 @@ def load_chat_model(
         weights: how they are held; an adapter's folder keeps it.
 
     Raises:
-        ModelError: if the folder or name cannot be loaded, or its tokenizer has no chat template.
+        ModelError: if the folder or name cannot be loaded, lacks some of the model's weights, or wraps a language model that
+            cannot be taken out; or if its tokenizer has no chat template.
     """
     where = str(name_or_folder)
     if is_adapter(Path(name_or_folder)):
         return _load_adapted(Path(name_or_folder))
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            where, dtype=_DTYPES[weights], use_safetensors=True, revision=revision or "main"
-        )
+        model = load_causal(where, revision=revision, weights=weights)
         use_training_attention(model)
         tokenizer = _load_tokenizer(name_or_folder, revision)
     except (OSError, ValueError, ImportError, SafetensorError) as error:
@@ -105,7 +102,8 @@ def load_chat_format(folder: Path, side: Role) -> tuple[ChatFormat, int]:
         raise ModelError(
             f"holds no model: {error}", where=str(folder), fix="give a folder written by save_pretrained"
         ) from error
-    return ChatFormat(tokenizer, side, bool(getattr(config, RESTATE_PROMPT, False))), config_length(config)
+    length = config_length(config.get_text_config())
+    return ChatFormat(tokenizer, side, bool(getattr(config, RESTATE_PROMPT, False))), length
 
 
 def _load_adapted(folder: Path) -> ChatModel:
