@@ -7,6 +7,8 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from understudy.models.shipped import template_text
+
 TEMPLATES = Path(__file__).parent / "fixtures" / "templates"
 SPECIAL = {
     "gemma": ["<bos>", "<start_of_turn>", "<end_of_turn>"],
@@ -14,8 +16,11 @@ SPECIAL = {
     "qwen_thinking": ["<|im_start|>", "<|im_end|>"],
     "llama": ["<bos>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
     "mistral": ["<bos>", "</s>", "[INST]", "[/INST]"],
-    "phi": ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"],
+    "phi": ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|endoftext|>"],
 }
+END_OF_SEQUENCE = {"mistral": "</s>", "phi": "<|endoftext|>"}
+PATCHES = {"phi": "phi"}
+"""Families whose own template rewrites history, and the template of the package in its place."""
 
 
 def tokenizer(name: str) -> PreTrainedTokenizerFast:
@@ -29,6 +34,14 @@ def tokenizer(name: str) -> PreTrainedTokenizerFast:
     made = PreTrainedTokenizerFast(tokenizer_object=inner, clean_up_tokenization_spaces=False)
     made.add_special_tokens({"additional_special_tokens": SPECIAL[name]})
     made.bos_token = "<bos>" if "<bos>" in SPECIAL[name] else None
-    made.eos_token = "</s>" if "</s>" in SPECIAL[name] else None
+    made.eos_token = END_OF_SEQUENCE.get(name)
     made.chat_template = (TEMPLATES / f"{name}.jinja").read_text().removesuffix("\n")
+    return made
+
+
+def usable(name: str) -> PreTrainedTokenizerFast:
+    """As `tokenizer`, with the template of the package where the family's own would be refused."""
+    made = tokenizer(name)
+    if name in PATCHES:
+        made.chat_template = template_text(PATCHES[name])
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from chat_formats import tokenizer
+from chat_formats import tokenizer, usable
 from understudy.errors import ModelError
 from understudy.models.chat import ChatFormat
 from understudy.types import Message, Role
@@ -105,7 +105,7 @@ def joined(expected: Expected) -> Expected:
 
 @pytest.mark.parametrize("name", AGENT_ANSWERS)
 def test_expected_mask_where_the_other_side_opens(name: str) -> None:
-    made = tokenizer(name)
+    made = usable(name)
     chat = ChatFormat(made, "agent")
     assert runs(made, *chat.dialogue("sell", USER_FIRST)) == joined(AGENT_ANSWERS[name])
     heard = [
@@ -118,14 +118,14 @@ def test_expected_mask_where_the_other_side_opens(name: str) -> None:
 
 @pytest.mark.parametrize("name", USER_OPENS)
 def test_expected_mask_with_roles_reversed_where_this_side_opens(name: str) -> None:
-    made = tokenizer(name)
+    made = usable(name)
     assert runs(made, *ChatFormat(made, "user").dialogue("buy", USER_FIRST)) == joined(USER_OPENS[name])
 
 
 @pytest.mark.parametrize("name", AGENT_ANSWERS)
 @pytest.mark.parametrize("side", ["agent", "user"])
 def test_what_is_rendered_bit_by_bit_is_what_the_template_writes(name: str, side: Role) -> None:
-    made = tokenizer(name)
+    made = usable(name)
     chat = ChatFormat(made, side)
     own = "assistant"
     roles = {side: own, ("user" if side == "agent" else "agent"): "user"}
@@ -148,7 +148,7 @@ def test_a_prompt_restated_at_each_turn_goes_where_the_template_has_a_place_for_
         ("phi", "<|system|>\nbuy<|end|>\n<|user|>\nwhat size ?<|end|>\n"),
         ("llama", "<|start_header_id|>user<|end_header_id|>\n\nbuy\n\nwhat size ?<|eot_id|>"),
     ):
-        made = tokenizer(name)
+        made = usable(name)
         chat = ChatFormat(made, "user", restate_prompt=True)
         said = made.decode(chat.other("buy", Message("agent", "what size ?"), first=False))
         if name == "llama":  # it takes a later system message as well
@@ -162,8 +162,18 @@ def test_a_template_that_strips_thinking_from_history_is_refused_and_its_plain_f
     ChatFormat(tokenizer("qwen"), "agent")
 
 
+def test_phis_own_template_ends_every_dialogue_and_the_shipped_one_does_not() -> None:
+    own = tokenizer("phi")
+    assert own.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False).endswith(
+        "<|end|>\n<|endoftext|>"
+    )
+    with pytest.raises(ModelError, match=r"append-only[\s\S]*chat_template=phi"):
+        ChatFormat(own, "agent")
+    ChatFormat(usable("phi"), "agent")
+
+
 def test_phi_ends_a_message_with_what_others_might_leave_with() -> None:
-    chat = ChatFormat(tokenizer("phi"), "user")
+    chat = ChatFormat(usable("phi"), "user")
     assert chat.end_of_dialogue is None
     assert chat.tokenizer.decode([chat.end_of_turn]) == "<|end|>"
 

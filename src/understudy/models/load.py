@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -24,6 +23,7 @@ from understudy.models.chat_model import CONTEXT_LENGTH, ChatModel, config_lengt
 from understudy.models.precision import default_device
 from understudy.models.pretrained import load_causal
 from understudy.models.ready import RESTATE_PROMPT, make_ready
+from understudy.models.shipped import template_text
 from understudy.models.weights import share_frozen
 from understudy.types import Role
 
@@ -126,25 +126,6 @@ def _load_adapted(folder: Path) -> ChatModel:
     except ModelError as error:
         raise ModelError(f"is an adapter, whose model cannot be loaded: {error}", where=str(folder)) from error
     return ChatModel(found.model, _load_tokenizer(folder, None))
-
-
-def template_text(name_or_file: str) -> str:
-    """A chat template of the package, `chatml` or `mistral`, or one in a Jinja file.
-
-    Raises:
-        ModelError: if it is neither.
-    """
-    folder = resources.files("understudy.models") / "templates"
-    shipped = {file.name.removesuffix(".jinja"): file for file in folder.iterdir() if file.name.endswith(".jinja")}
-    try:
-        text = shipped[name_or_file].read_text() if name_or_file in shipped else Path(name_or_file).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(
-            f"is no chat template: {error}",
-            where=name_or_file,
-            fix=f"use {', '.join(sorted(shipped))}, or the path of a Jinja file",
-        ) from None
-    return text.removesuffix("\n")
 
 
 def _load_tokenizer(name_or_folder: str | Path, revision: str | None) -> PreTrainedTokenizerBase:

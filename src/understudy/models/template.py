@@ -10,6 +10,7 @@ from jinja2.exceptions import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from understudy.errors import ModelError
+from understudy.models.shipped import shipped_templates
 
 TemplateRole = Literal["system", "user", "assistant"]
 Around = tuple[str, str]
@@ -104,17 +105,31 @@ class _Probing:
             return None
         return after[len(before) :]
 
-    def _render(self, roles: Sequence[TemplateRole], *, generate: bool = False) -> str | None:
+    def refuse(self, why: str) -> ModelError:
+        plain = self._plain_form()
+        fix = "give a template that writes each message once, in turn, and leaves history as it was"
+        if plain is not None:
+            fix = f"set chat_template={plain} in the model's section, a plain form of the same format"
+        where = str(self.tokenizer.name_or_path)
+        return ModelError(f"the chat template is not append-only: {why}", where=where, fix=f"{fix}: see docs/models.md")
+
+    def _plain_form(self) -> str | None:
+        """The template of the package that asks for the answer to a message in the same words as the tokenizer's own."""
+        own = self._render(["user"], generate=True)
+        for name, text in shipped_templates().items():
+            plain = self._render(["user"], generate=True, template=text)
+            if own is not None and plain is not None and own.endswith(plain):
+                return name
+        return None
+
+    def _render(
+        self, roles: Sequence[TemplateRole], *, generate: bool = False, template: str | None = None
+    ) -> str | None:
         messages = [{"role": role, "content": probe, "end": False} for role, probe in zip(roles, _PROBES, strict=False)]
         try:
-            text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
+            text: str = self.tokenizer.apply_chat_template(
+                messages, chat_template=template, tokenize=False, add_generation_prompt=generate
+            )
         except (TemplateError, IndexError, TypeError):
             return None
         return text
-
-    def refuse(self, why: str) -> ModelError:
-        return ModelError(
-            f"the chat template is not append-only: {why}",
-            where=str(self.tokenizer.name_or_path),
-            fix="give a template that writes each message once, in turn, and leaves history as it was: see docs/models.md",
-        )
