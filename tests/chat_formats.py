@@ -13,13 +13,14 @@ TEMPLATES = Path(__file__).parent / "fixtures" / "templates"
 SPECIAL = {
     "gemma": ["<bos>", "<start_of_turn>", "<end_of_turn>"],
     "qwen": ["<|im_start|>", "<|im_end|>"],
-    "qwen_thinking": ["<|im_start|>", "<|im_end|>"],
+    "qwen_thinking": ["<|im_start|>", "<|im_end|>", "<think>", "</think>"],
+    "deepseek": ["<bos>", "<|User|>", "<|Assistant|>", "<|end|>"],
     "llama": ["<bos>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
     "mistral": ["<bos>", "</s>", "[INST]", "[/INST]"],
     "phi": ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|endoftext|>"],
 }
-END_OF_SEQUENCE = {"mistral": "</s>", "phi": "<|endoftext|>"}
-PATCHES = {"phi": "phi"}
+END_OF_SEQUENCE = {"mistral": "</s>", "phi": "<|endoftext|>", "deepseek": "<|end|>"}
+PATCHES = {"phi": "phi", "qwen_thinking": "qwen3"}
 """Families whose own template rewrites history, and the template of the package in its place."""
 
 

@@ -186,7 +186,7 @@ def test_a_template_may_be_given(tmp_path: Path) -> None:
     file = tmp_path / "mine.jinja"
     file.write_text("{{ messages[0].content }}\n")
     assert load_chat_model(folder, chat_template=str(file)).tokenizer.chat_template == "{{ messages[0].content }}"
-    with pytest.raises(ModelError, match="chatml, mistral, phi"):
+    with pytest.raises(ModelError, match="chatml, mistral, phi, qwen3"):
         load_chat_model(folder, chat_template="chatlm")
 
 

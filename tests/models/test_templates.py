@@ -156,10 +156,50 @@ def test_a_prompt_restated_at_each_turn_goes_where_the_template_has_a_place_for_
         assert said == expected
 
 
-def test_a_template_that_strips_thinking_from_history_is_refused_and_its_plain_form_is_not() -> None:
-    with pytest.raises(ModelError, match="append-only"):
+def test_a_template_that_writes_thoughts_last_and_strips_them_from_history_is_refused_and_its_plain_form_is_not() -> (
+    None
+):
+    with pytest.raises(ModelError, match=r"append-only[\s\S]*chat_template=qwen3"):
         ChatFormat(tokenizer("qwen_thinking"), "agent")
+    chat = ChatFormat(usable("qwen_thinking"), "agent")
+    ids, mask = chat.dialogue("sell", USER_FIRST)
+    before = chat.tokenizer.decode([token for token, own in zip(ids, mask, strict=True) if not own])
+    assert "assistant\n<think>\n\n</think>\n\n" in before, "an answer begins with a thought that is over"
     ChatFormat(tokenizer("qwen"), "agent")
+
+
+def test_a_template_that_strips_thoughts_only_where_there_are_some_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"<think>..</think>.*given that as words\n.*does not think aloud"):
+        ChatFormat(tokenizer("deepseek"), "agent")
+    # A plain form does not keep a model from thinking, and is not offered.
+    made = tokenizer("qwen")
+    made.chat_template = made.chat_template.replace("m.content }}", "m.content.split('</think>')[-1] }}")
+    with pytest.raises(ModelError, match=r"does not think aloud"):
+        ChatFormat(made, "agent")
+
+
+def test_a_template_that_trims_a_message_once_another_follows_is_refused() -> None:
+    made = tokenizer("qwen")
+    made.chat_template = made.chat_template.replace("m.content }}", "(m.content if loop.last else m.content | trim) }}")
+    with pytest.raises(ModelError, match=r"whitespace around the words"):
+        ChatFormat(made, "agent")
+
+
+TRIMMED: dict[str, set[Role]] = {
+    "gemma": {"user", "agent"}, "qwen": set(), "llama": {"user", "agent"}, "mistral": {"agent"}, "phi": set(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRIMMED)
+def test_whitespace_around_words_is_written_where_the_template_writes_it(name: str) -> None:
+    made = usable(name)
+    said = (Message("user", "  hi there\n"), Message("agent", "  what size ?\n"), Message("user", "large "))
+    written = made.decode(ChatFormat(made, "agent").dialogue("", said)[0])
+    for message in said[:2]:
+        assert (message.text in written) == (message.role not in TRIMMED[name])
+    turns = [{"role": "assistant" if m.role == "agent" else "user", "content": m.text} for m in said]
+    whole = made.apply_chat_template(turns, tokenize=False).replace("[/INST] ", "[/INST]")
+    assert written.endswith(whole[whole.index("hi there") :])
 
 
 def test_phis_own_template_ends_every_dialogue_and_the_shipped_one_does_not() -> None:

@@ -19,7 +19,7 @@ class ModelConfig(StageConfig):
     revision: str | None = None
     """Commit, tag or branch of `base` where it is a name: pin it, as names move. null takes the latest."""
     chat_template: str | None = None
-    """In place of the template of `base`: `chatml`, `mistral`, `phi`, or a Jinja file; null keeps its own."""
+    """In place of the template of `base`: `chatml`, `mistral`, `phi`, `qwen3`, or a Jinja file; null keeps its own."""
     weights: Weights = "fp32"
     """How the weights of `base` are held: `bf16` takes half the memory, with `lora_rank` alone."""
     lora_rank: Annotated[int, Field(ge=1, le=1024)] | None = None

@@ -94,7 +94,7 @@ class ChatFormat:
         """The tokens of the other side's message; `first` where no message stands before it."""
         head, tail = self._other
         before, inside = self._with_prompt(prompt, first)
-        return [*before, *head, *inside, *self.words(message.heard), *tail]
+        return [*before, *head, *inside, *self._said(message), *tail]
 
     def _with_prompt(self, prompt: str, first: bool) -> tuple[list[int], list[int]]:
         """What stands before a message of the other side, and at the head of its words, for the prompt's sake."""
@@ -142,6 +142,12 @@ class ChatFormat:
         """The tokens of a message's words; text that looks like a special token stays text."""
         return list(self._encoded_words(text))
 
+    def _said(self, message: Message) -> list[int]:
+        """The tokens of what this side is given of a message, without whitespace around it where the template writes none."""
+        own = message.role == self.side
+        text = message.text if own else message.heard
+        return self.words(text.strip() if ("assistant" if own else "user") in self._template.trimmed else text)
+
     @cached_property
     def _encoded_words(self) -> Callable[[str], tuple[int, ...]]:
         # Prompts and earlier messages come again at every turn, and encoding costs as much as a small model's forward pass.
@@ -157,7 +163,7 @@ class ChatFormat:
             before: the messages that it answers.
         """
         leaves = [self.end_of_dialogue] if message.end and self.end_of_dialogue is not None else []
-        words = [*leaves, *self.words(message.text)]
+        words = [*leaves, *self._said(message)]
         head = self.before_own(before)
         ids = [*head, *words, self.end_of_turn, *self.after_own]
         mask = [False] * len(head) + [True] * (len(words) + 1) + [False] * len(self.after_own)
@@ -187,7 +193,7 @@ class ChatFormat:
             if message.role == self.side:
                 marks += [False] * len(self.own(message, messages[:position])[0])
             else:
-                words = len(self.words(message.heard))
+                words = len(self._said(message))
                 before = len(self.other(prompt, message, first=position == 0)) - words - tail
                 marks += [False] * before + [include(message)] * words + [False] * tail
         return marks

@@ -17,6 +17,9 @@ Around = tuple[str, str]
 """What stands before and after a message's words."""
 
 _PROBES = ("xyzzy", "plugh", "plover", "fee", "fie")
+_THOUGHT: Around = ("<think>\nhm\n</think>\n\n", "")
+"""What a model writes that thinks before it answers (DeepSeek R1, Qwen 3)."""
+_SPACES: Around = ("  ", "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Template:
         system_again: the same later on; None where it has none there.
         start: what begins a sequence that has no prompt of its own.
         user, assistant: around their messages.
+        trimmed: roles whose words are written without the whitespace around them.
         answers_system: whether the assistant may speak right after the prompt. Where it may not, or where there is no
             `system`, a prompt that the assistant's opening follows is given as the first user message.
     """
@@ -37,6 +41,7 @@ class Template:
     start: str
     user: Around
     assistant: Around
+    trimmed: frozenset[TemplateRole]
     answers_system: bool
 
 
@@ -44,8 +49,8 @@ def read_template(tokenizer: PreTrainedTokenizerBase) -> Template:
     """Find out what a tokenizer's template writes, and check that it only ever appends.
 
     Raises:
-        ModelError: if a new message changes how earlier ones are written, if roles cannot take turns, or if the generation
-            prompt is not what stands before an answer in the history.
+        ModelError: if a new message changes how earlier ones are written, if roles cannot take turns, if the generation
+            prompt is not what stands before an answer in the history, or if what a model thought is left out of that.
     """
     probing = _Probing(tokenizer)
     system = probing.added(["system"])
@@ -53,15 +58,21 @@ def read_template(tokenizer: PreTrainedTokenizerBase) -> Template:
         system = None  # it is written with the message that follows
     opening: list[TemplateRole] = ["system"] if system is not None else []
     turns: list[TemplateRole] = [*opening, "user", "assistant", "user", "assistant"]
-    pieces = [probing.added(turns[: n + 1]) for n in range(len(opening), len(turns))]
-    first_user, first_answer, user, assistant = pieces
-    if first_user is None or first_answer is None or user is None or assistant is None:
+    pieces = probing.turns(turns)
+    if pieces is None:
         raise probing.refuse("a new message changes how earlier ones are written, or is not written at all")
+    first_user, first_answer, user, assistant = pieces
     if first_answer != assistant or not first_user[0].endswith(user[0]) or first_user[1] != user[1]:
         raise probing.refuse("messages are not written the same way at each turn")
     generated = probing.generated(turns[:-1])
     if generated is None or generated.rstrip() != assistant[0].rstrip():
         raise probing.refuse("what makes the model answer is not what stands before an answer in the history")
+    if probing.turns(turns, _THOUGHT) != [_inside(piece, _THOUGHT) for piece in pieces]:
+        raise probing.refuse(
+            "it leaves what a model thought (<think>..</think>) out of the history, while here the other side would be "
+            "given that as words",
+            thinks=True,
+        )
     answers_system = system is not None and probing.added(["system", "assistant"]) == assistant
     bare = probing.added(["user"])
     if bare is None or not bare[0].endswith(user[0]):
@@ -78,8 +89,28 @@ def read_template(tokenizer: PreTrainedTokenizerBase) -> Template:
         user=user,
         # A space there is brought along by the first token of the answer.
         assistant=(generated, assistant[1]),
+        trimmed=_trimmed(probing, turns, pieces),
         answers_system=answers_system,
     )
+
+
+def _trimmed(probing: _Probing, turns: Sequence[TemplateRole], pieces: Sequence[Around]) -> frozenset[TemplateRole]:
+    """The roles whose words are written without the whitespace around them, at each turn alike.
+
+    Raises:
+        ModelError: if whitespace is taken away now and then, or not on both sides.
+    """
+    spaced = probing.turns(turns, _SPACES) or []
+    roles = turns[len(turns) - len(pieces) :]
+    found = frozenset(role for role, plain, piece in zip(roles, pieces, spaced, strict=False) if piece == plain)
+    expected = [plain if role in found else _inside(plain, _SPACES) for role, plain in zip(roles, pieces, strict=True)]
+    if spaced != expected:
+        raise probing.refuse("whitespace around the words of a message is not treated the same way at each turn")
+    return found
+
+
+def _inside(around: Around, within: Around) -> Around:
+    return around[0] + within[0], within[1] + around[1]
 
 
 class _Probing:
@@ -88,10 +119,20 @@ class _Probing:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
 
-    def added(self, roles: Sequence[TemplateRole]) -> Around | None:
-        """What the last message adds around its words; None if it is not written, or anything before it is changed."""
-        before = self._render(roles[:-1]) if len(roles) > 1 else ""
-        after = self._render(roles)
+    def turns(self, roles: Sequence[TemplateRole], within: Around = ("", "")) -> list[Around] | None:
+        """What each message but a first system message adds; None if one of them is not written or changes others."""
+        first = int(roles[0] == "system")
+        found = [self.added(roles[: n + 1], within) for n in range(first, len(roles))]
+        return [piece for piece in found if piece is not None] if None not in found else None
+
+    def added(self, roles: Sequence[TemplateRole], within: Around = ("", "")) -> Around | None:
+        """What the last message adds around its words; None if it is not written, or anything before it is changed.
+
+        Args:
+            within: stands around the words of each message, as a part of these.
+        """
+        before = self._render(roles[:-1], within) if len(roles) > 1 else ""
+        after = self._render(roles, within)
         probe = _PROBES[len(roles) - 1]
         if before is None or after is None or not after.startswith(before):
             return None
@@ -105,30 +146,43 @@ class _Probing:
             return None
         return after[len(before) :]
 
-    def refuse(self, why: str) -> ModelError:
-        plain = self._plain_form()
+    def refuse(self, why: str, *, thinks: bool = False) -> ModelError:
+        """The refusal, with a template of the package that can stand in where there is one.
+
+        Args:
+            thinks: whether it must keep a model from thinking.
+        """
+        plain = self._plain_form(thinks)
         fix = "give a template that writes each message once, in turn, and leaves history as it was"
         if plain is not None:
             fix = f"set chat_template={plain} in the model's section, a plain form of the same format"
+        elif thinks:
+            fix = "use a model that does not think aloud, or give a template whose answers begin with a thought that is over"
         where = str(self.tokenizer.name_or_path)
         return ModelError(f"the chat template is not append-only: {why}", where=where, fix=f"{fix}: see docs/models.md")
 
-    def _plain_form(self) -> str | None:
-        """The template of the package that asks for the answer to a message in the same words as the tokenizer's own."""
-        own = self._render(["user"], generate=True)
+    def _plain_form(self, thinks: bool) -> str | None:
+        """The template of the package that asks for the answer to a message in the same words as the tokenizer's own.
+
+        Of a template that can be told to, that is its way to ask for an answer without thinking.
+        """
+        own = self._render(["user"], generate=True, enable_thinking=False)
         for name, text in shipped_templates().items():
-            plain = self._render(["user"], generate=True, template=text)
-            if own is not None and plain is not None and own.endswith(plain):
+            plain = self._render(["user"], generate=True, chat_template=text)
+            if own is not None and plain is not None and own.endswith(plain) and ("</think>" in plain or not thinks):
                 return name
         return None
 
     def _render(
-        self, roles: Sequence[TemplateRole], *, generate: bool = False, template: str | None = None
+        self, roles: Sequence[TemplateRole], within: Around = ("", ""), *, generate: bool = False, **options: object
     ) -> str | None:
-        messages = [{"role": role, "content": probe, "end": False} for role, probe in zip(roles, _PROBES, strict=False)]
+        messages = [
+            {"role": role, "content": probe.join(within), "end": False}
+            for role, probe in zip(roles, _PROBES, strict=False)
+        ]
         try:
             text: str = self.tokenizer.apply_chat_template(
-                messages, chat_template=template, tokenize=False, add_generation_prompt=generate
+                messages, tokenize=False, add_generation_prompt=generate, **options
             )
         except (TemplateError, IndexError, TypeError):
             return None
