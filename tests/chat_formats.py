@@ -16,6 +16,7 @@ SPECIAL = {
     "qwen_thinking": ["<|im_start|>", "<|im_end|>", "<think>", "</think>"],
     "deepseek": ["<bos>", "<|User|>", "<|Assistant|>", "<|end|>"],
     "llama": ["<bos>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
+    "llama_dated": ["<bos>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
     "mistral": ["<bos>", "</s>", "[INST]", "[/INST]"],
     "phi": ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|endoftext|>"],
 }

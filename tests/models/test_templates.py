@@ -202,6 +202,15 @@ def test_whitespace_around_words_is_written_where_the_template_writes_it(name: s
     assert written.endswith(whole[whole.index("hi there") :])
 
 
+@pytest.mark.parametrize("side", ["agent", "user"])
+def test_a_template_that_writes_todays_date_writes_the_same_one_on_every_day(side: Role) -> None:
+    made = tokenizer("llama_dated")
+    written = made.decode(ChatFormat(made, side).dialogue("sell", USER_FIRST)[0])
+    dated = "<bos><|start_header_id|>system<|end_header_id|>\n\nToday Date: 26 Jul 2024\nNow: Friday 2024-07-26\n\n"
+    assert written.startswith(f"{dated}sell<|eot_id|>")
+    assert "Date" not in written[len(dated) :]
+
+
 def test_phis_own_template_ends_every_dialogue_and_the_shipped_one_does_not() -> None:
     own = tokenizer("phi")
     assert own.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False).endswith(

@@ -10,6 +10,7 @@ from jinja2.exceptions import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from understudy.errors import ModelError
+from understudy.models.fixed_date import DATE_STRING, with_fixed_date
 from understudy.models.shipped import shipped_templates
 
 TemplateRole = Literal["system", "user", "assistant"]
@@ -168,13 +169,19 @@ class _Probing:
         """
         own = self._render(["user"], generate=True, enable_thinking=False)
         for name, text in shipped_templates().items():
-            plain = self._render(["user"], generate=True, chat_template=text)
+            plain = self._render(["user"], generate=True, template=text)
             if own is not None and plain is not None and own.endswith(plain) and ("</think>" in plain or not thinks):
                 return name
         return None
 
     def _render(
-        self, roles: Sequence[TemplateRole], within: Around = ("", ""), *, generate: bool = False, **options: object
+        self,
+        roles: Sequence[TemplateRole],
+        within: Around = ("", ""),
+        *,
+        generate: bool = False,
+        template: str | None = None,
+        **options: object,
     ) -> str | None:
         messages = [
             {"role": role, "content": probe.join(within), "end": False}
@@ -182,7 +189,12 @@ class _Probing:
         ]
         try:
             text: str = self.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=generate, **options
+                messages,
+                chat_template=with_fixed_date(template or self.tokenizer.get_chat_template()),
+                tokenize=False,
+                add_generation_prompt=generate,
+                date_string=DATE_STRING,
+                **options,
             )
         except (TemplateError, IndexError, TypeError):
             return None
