@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import huggingface_hub.constants
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,6 +22,7 @@ from understudy.config import ModelConfig, SFTConfig, load_config
 from understudy.errors import ConfigError, ModelError
 from understudy.models.adapters import trainable
 from understudy.models.chat_model import ChatModel, context_length
+from understudy.models.commit import BASE_COMMIT
 from understudy.models.load import load_chat_format, load_chat_model
 from understudy.models.speaker import ModelSpeaker
 from understudy.models.start import start_model
@@ -33,13 +37,13 @@ SHAPE = {
 }  # fmt: skip
 
 
-def saved(folder: Path, name: str) -> Path:
+def saved(folder: Path, name: str, seed: int = 0) -> Path:
     """A small random model of a real architecture with a real format, as a folder."""
     made = tokenizer(name)
     ids = {"vocab_size": len(made), "bos_token_id": None, "eos_token_id": 1, "pad_token_id": None}
     kind = {"qwen": Qwen2Config, "gemma": Gemma3TextConfig}[name]
     more = {"head_dim": 8, "sliding_window": 16} if name == "gemma" else {}
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     ChatModel(AutoModelForCausalLM.from_config(kind(**SHAPE, **ids, **more)).float(), made).save(folder)
     return folder
 
@@ -165,6 +169,35 @@ def test_a_model_that_lacks_weights_is_refused(tmp_path: Path) -> None:
     kept = {name: value for name, value in weights.items() if not name.startswith("vision_tower.")}
     save_file(kept, seeing / "model.safetensors", metadata={"format": "pt"})
     load_chat_model(seeing)
+
+
+def cached(folder: Path, cache: Path, name: str, commit: str) -> None:
+    """Put a model where the hub's client keeps what it has fetched of a name, as the latest state of that."""
+    place = cache / f"models--{name.replace('/', '--')}"
+    shutil.copytree(folder, place / "snapshots" / commit)
+    (place / "refs").mkdir(exist_ok=True)
+    (place / "refs" / "main").write_text(commit)
+
+
+def test_the_commit_of_a_model_by_name_is_kept_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    first, second = saved(tmp_path / "first", "qwen"), saved(tmp_path / "second", "qwen", seed=1)
+    cached(first, cache, "some/model", "a" * 40)
+    config = ModelConfig(base="some/model", max_length=200)
+    start_model([], config, 0).save(tmp_path / "whole")
+    adapter = ModelConfig(base="some/model", max_length=200, lora_rank=4)
+    start_model([], adapter, 0).save(tmp_path / "adapter")
+    for folder in ("whole", "adapter"):
+        assert json.loads((tmp_path / folder / "config.json").read_text())[BASE_COMMIT] == "a" * 40
+    # The name moves on; an adapter stays with the weights that it was trained beside.
+    cached(second, cache, "some/model", "b" * 40)
+    read = load_chat_model(tmp_path / "adapter").model.get_input_embeddings().weight[:100].cpu()
+    assert torch.equal(read, load_chat_model(first).model.get_input_embeddings().weight[:100])
+    assert getattr(load_chat_model("some/model").model.config, BASE_COMMIT) == "b" * 40
+    assert not hasattr(load_chat_model(first).model.config, BASE_COMMIT), "a folder has none"
+    assert getattr(load_chat_model(tmp_path / "whole").model.config, BASE_COMMIT) == "a" * 40
 
 
 def test_adapters_that_cannot_be_are_refused(tmp_path: Path) -> None:

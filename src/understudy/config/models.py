@@ -17,7 +17,7 @@ class ModelConfig(StageConfig):
     base: str | None = None
     """Pretrained model to fine-tune: a folder, or a name on the Hugging Face hub; null makes one of the shape below."""
     revision: str | None = None
-    """Commit, tag or branch of `base` where it is a name: pin it, as names move. null takes the latest."""
+    """Commit, tag or branch of `base` where it is a name: pin it, as names move. null takes the latest and keeps its commit."""
     chat_template: str | None = None
     """In place of the template of `base`: `chatml`, `mistral`, `phi`, `qwen3`, or a Jinja file; null keeps its own."""
     weights: Weights = "fp32"

@@ -37,7 +37,7 @@ def add_adapter(model: PreTrainedModel, rank: int, *, token: int, revision: str 
     Args:
         token: is trained as well, where it is read and (if that is another matrix) where it is written: it is new, and no
             adapter of a layer could teach it.
-        revision: of the model by name, which the adapter's folder keeps.
+        revision: of the model by name, which the adapter's folder keeps; a commit, so that the same weights are found again.
 
     Raises:
         ModelError: if peft is not installed.

@@ -20,6 +20,7 @@ from understudy.models.adapters import adapter_of, attach_adapter, is_adapter
 from understudy.models.attention import use_training_attention
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import CONTEXT_LENGTH, ChatModel, config_length
+from understudy.models.commit import BASE_COMMIT, commit_of
 from understudy.models.precision import default_device
 from understudy.models.pretrained import load_causal
 from understudy.models.ready import RESTATE_PROMPT, make_ready
@@ -40,7 +41,7 @@ def load_chat_model(
     """Load a model and its tokenizer; weights as safetensors alone, and no code that comes with a model.
 
     A folder with an adapter loads the model that it was trained with, as it was made ready then, and the adapter. Of an
-    image-text model, the language model alone is kept (see `text_only`).
+    image-text model, the language model alone is kept (see `text_only`). The commit of a model by name is kept in its config.
 
     Args:
         revision: commit, tag or branch of a model by name.
@@ -54,6 +55,8 @@ def load_chat_model(
     where = str(name_or_folder)
     if is_adapter(Path(name_or_folder)):
         return _load_adapted(Path(name_or_folder))
+    commit = commit_of(where, revision)
+    revision = commit or revision  # tokenizer and weights of one state, even while that of the name changes
     try:
         model = load_causal(where, revision=revision, weights=weights)
         use_training_attention(model)
@@ -64,6 +67,8 @@ def load_chat_model(
             where=where,
             fix="give a folder written by save_pretrained, or the name of a model that this machine can reach",
         ) from error
+    if commit is not None:
+        setattr(model.config, BASE_COMMIT, commit)
     if chat_template is not None:
         tokenizer.chat_template = template_text(chat_template)
     if tokenizer.chat_template is None:
