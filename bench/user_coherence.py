@@ -20,6 +20,8 @@ import torch
 from understudy.align.sft import validation_split
 from understudy.config import load_config
 from understudy.logs.read import read_dialogues
+from understudy.models.load import load_chat_model
+from understudy.models.speaker import model_speaker
 from understudy.one_step import one_step
 from understudy.pipeline.cell import ALIGNED, Cell
 from understudy.pipeline.plan import plan
@@ -56,7 +58,7 @@ def measure(cell: Cell, folder: Path, contexts: int) -> None:
     counts: dict[str, dict[str, list[int]]] = {}
     # By the agent's messages so far: contexts, and how many of them people and the model ended.
     endings: dict[int, list[int]] = {}
-    speaker = cell.model_speaker(aligned / "model", "user")
+    speaker = model_speaker(load_chat_model(aligned / "model"), "user", sampling)
     seed = cell.seed_of("coherence")
     for step in one_step(speaker, "user", held_out, contexts=contexts, width=sampling.width, seed=seed):
         dialogue, before = step.dialogue, step.before

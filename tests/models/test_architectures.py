@@ -90,6 +90,14 @@ def test_two_turns_have_the_likelihood_of_one_forward_pass(name: str) -> None:
         )  # rounding of bf16, where the machine is fast in it
 
 
+def test_attention_that_cannot_be_replaced_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of models with code of their own often is; transformers warns, and leaves it as it was."""
+    model = random_model("llama")
+    monkeypatch.setattr(type(model), "_can_set_attn_implementation", classmethod(lambda cls: False))
+    with pytest.raises(ModelError, match="attention of its own"):
+        Sampler(model, 4)
+
+
 def test_layers_without_a_cache_of_keys_are_refused() -> None:
     config = Qwen3Config(**SHAPE)
     config.layer_types = ["linear_attention", "full_attention"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import huggingface_hub.constants
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, LlamaConfig, dynamic_module_utils
 from transformers.models.gemma3.configuration_gemma3 import Gemma3Config, Gemma3TextConfig
 from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
 
@@ -23,7 +24,7 @@ from understudy.errors import ConfigError, ModelError
 from understudy.models.adapters import trainable
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.commit import BASE_COMMIT
-from understudy.models.load import load_chat_format, load_chat_model
+from understudy.models.load import load_chat_format, load_chat_model, refuse_unreachable
 from understudy.models.speaker import ModelSpeaker
 from understudy.models.start import start_model
 from understudy.models.tiny import END_OF_DIALOGUE, new_model
@@ -200,6 +201,50 @@ def test_the_commit_of_a_model_by_name_is_kept_and_found_again(tmp_path: Path, m
     assert getattr(load_chat_model(tmp_path / "whole").model.config, BASE_COMMIT) == "a" * 40
 
 
+_OWN_CODE = """
+from pathlib import Path
+from transformers import LlamaConfig, LlamaForCausalLM
+Path({trace!r}).touch()
+class OwnConfig(LlamaConfig):
+    model_type = "own_of_understudy"
+class OwnForCausalLM(LlamaForCausalLM):
+    config_class = OwnConfig
+"""
+
+
+def test_code_that_comes_with_a_model_is_run_only_where_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    made, folder, trace = tokenizer("qwen"), tmp_path / "own", tmp_path / "it ran"
+    config = LlamaConfig(**SHAPE, vocab_size=len(made))
+    ChatModel(AutoModelForCausalLM.from_config(config).float(), made).save(folder)
+    (folder / "modeling_own.py").write_text(_OWN_CODE.format(trace=str(trace)))
+    written = json.loads((folder / "config.json").read_text()) | {
+        "model_type": "own_of_understudy",
+        "auto_map": {"AutoConfig": "modeling_own.OwnConfig", "AutoModelForCausalLM": "modeling_own.OwnForCausalLM"},
+    }
+    (folder / "config.json").write_text(json.dumps(written))
+    for load in (load_chat_model, lambda place: load_chat_format(place, "user"), lambda p: refuse_unreachable(p, None)):
+        with pytest.raises(ModelError, match=r"custom code"):
+            load(folder)
+    assert not trace.exists(), "nothing was run, and nobody was asked"
+    with pytest.raises(ModelError, match="remote_code=true"):
+        start_model([], ModelConfig(base=str(folder), max_length=200), 0)
+    # What is saved brings the code along, and is trusted no more than what it came from.
+    for more in ({}, {"lora_rank": 4}):
+        made_ready = start_model([], ModelConfig(base=str(folder), max_length=200, remote_code=True, **more), 0)
+        assert type(made_ready.model).__name__ == "OwnForCausalLM"
+        assert trace.exists()
+        made_ready.save(tmp_path / "saved")
+        with pytest.raises(ModelError, match="remote_code=true"):
+            load_chat_model(tmp_path / "saved")
+        again = load_chat_model(tmp_path / "saved", remote_code=True)
+        assert type(again.model).__name__ == "OwnForCausalLM"
+        shutil.rmtree(tmp_path / "saved")
+
+
 def test_adapters_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="adapters need a pretrained model"):
         load_config(overrides=["model.lora_rank=8"])
@@ -228,6 +273,13 @@ def test_rates_of_models_from_scratch_are_refused_for_pretrained_ones() -> None:
         load_config(overrides=["user_model.base=some/model", "unseen_user_model.base=a/c"])
     with pytest.raises(ConfigError, match=r"rl.learning_rate"):
         load_config(overrides=["model.base=some/model", "unseen_user_model.base=a/c", "sft.learning_rate=1e-5"])
+    with pytest.raises(ConfigError, match="remote_code is true, but base is not"):
+        load_config(overrides=["user_model.remote_code=true"])
+    with pytest.raises(ConfigError, match="not told that code"):
+        load_config(
+            overrides=["model.base=a/b", "unseen_user_model.base=a/c", "model.remote_code=true", "rl.engine=trl"],
+            preset="pretrained",
+        )
     with pytest.raises(ConfigError, match="base is not"):
         load_config(overrides=["user_model.revision=abc"])
     mixed = load_config(overrides=["model.base=a/b", "user_model.base=a/b"], preset="pretrained")

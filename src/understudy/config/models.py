@@ -20,6 +20,8 @@ class ModelConfig(StageConfig):
     """Commit, tag or branch of `base` where it is a name: pin it, as names move. null takes the latest and keeps its commit."""
     chat_template: str | None = None
     """In place of the template of `base`: `chatml`, `mistral`, `phi`, `qwen3`, or a Jinja file; null keeps its own."""
+    remote_code: bool = False
+    """Whether code that comes with `base` is run. It can do all that you can: trust its authors, and pin `revision`."""
     weights: Weights = "fp32"
     """How the weights of `base` are held: `bf16` takes half the memory, with `lora_rank` alone."""
     lora_rank: Annotated[int, Field(ge=1, le=1024)] | None = None
@@ -58,6 +60,10 @@ class ModelConfig(StageConfig):
         if self.base is None and (self.revision is not None or self.chat_template is not None):
             key = "revision" if self.revision is not None else "chat_template"
             raise broken(key, f"{key} is given, but base is not", "name the model with base, or leave it out")
+        if self.base is None and self.remote_code:
+            raise broken(
+                "remote_code", "remote_code is true, but base is not given", "name the model with base, or leave it out"
+            )
         if self.base is None and self.lora_rank is not None:
             raise broken(
                 "lora_rank",

@@ -198,6 +198,12 @@ class CompareConfig(StageConfig):
             )
         if self.model.lora_rank is not None:
             self._refuse_with_adapter()
+        if self.rl.engine != "local" and self.model.remote_code:
+            raise broken(
+                "rl.engine",
+                f"rl.engine is {self.rl.engine}, which is not told that code of model.base may be run (model.remote_code)",
+                "leave rl.engine at local, or take a model that transformers has code for",
+            )
         if not self.sft.fit_agent and self.model.base is None:
             raise broken(
                 "sft.fit_agent",
@@ -251,6 +257,10 @@ FREE_KEYS = (*ENDPOINT_LIMITS, "rl.tracker")
 """Keys that a run may be gone on with under other values: nothing that comes of it depends on them."""
 
 _LATER: Mapping[str, tuple[StageConfig, Iterable[str]]] = {
+    "model": (ModelConfig(), ("remote_code",)),
+    "user_model": (UserModelConfig(), ("remote_code",)),
+    "unseen_user_model": (UnseenUserModelConfig(), ("remote_code",)),
+    "referee_model": (UserModelConfig(), ("remote_code",)),
     "sft": (SFTConfig(), ("dropout",)),
     "rl": (
         RLConfig(),

@@ -37,8 +37,9 @@ def load_chat_model(
     revision: str | None = None,
     chat_template: str | None = None,
     weights: Weights = "fp32",
+    remote_code: bool = False,
 ) -> ChatModel:
-    """Load a model and its tokenizer; weights as safetensors alone, and no code that comes with a model.
+    """Load a model and its tokenizer; weights as safetensors alone.
 
     A folder with an adapter loads the model that it was trained with, as it was made ready then, and the adapter. Of an
     image-text model, the language model alone is kept (see `text_only`). The commit of a model by name is kept in its config.
@@ -47,6 +48,7 @@ def load_chat_model(
         revision: commit, tag or branch of a model by name.
         chat_template: see `template_text`; the model's own where None.
         weights: how they are held; an adapter's folder keeps it.
+        remote_code: whether Python code that comes with the model may be run. It can do all that you can: trust its authors.
 
     Raises:
         ModelError: if the folder or name cannot be loaded, lacks some of the model's weights, or wraps a language model that
@@ -54,19 +56,15 @@ def load_chat_model(
     """
     where = str(name_or_folder)
     if is_adapter(Path(name_or_folder)):
-        return _load_adapted(Path(name_or_folder))
+        return _load_adapted(Path(name_or_folder), remote_code)
     commit = commit_of(where, revision)
     revision = commit or revision  # tokenizer and weights of one state, even while that of the name changes
     try:
-        model = load_causal(where, revision=revision, weights=weights)
+        model = load_causal(where, revision=revision, weights=weights, remote_code=remote_code)
         use_training_attention(model)
-        tokenizer = _load_tokenizer(name_or_folder, revision)
+        tokenizer = _load_tokenizer(name_or_folder, revision, remote_code)
     except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise ModelError(
-            f"no causal language model could be loaded: {error}",
-            where=where,
-            fix="give a folder written by save_pretrained, or the name of a model that this machine can reach",
-        ) from error
+        raise _unloadable("no causal language model could be loaded", where, error) from error
     if commit is not None:
         setattr(model.config, BASE_COMMIT, commit)
     if chat_template is not None:
@@ -78,20 +76,16 @@ def load_chat_model(
     return ChatModel(model, tokenizer)
 
 
-def refuse_unreachable(name: str, revision: str | None) -> None:
+def refuse_unreachable(name: str, revision: str | None, *, remote_code: bool = False) -> None:
     """Tell before any work whether a model can be reached by its name.
 
     Raises:
         ModelError: if it can't.
     """
     try:
-        AutoConfig.from_pretrained(name, revision=revision or "main")
+        AutoConfig.from_pretrained(name, revision=revision or "main", trust_remote_code=remote_code)
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"no model could be found: {error}",
-            where=name,
-            fix="give a folder written by save_pretrained, or the name of a model that this machine can reach",
-        ) from error
+        raise _unloadable("no model could be found", name, error) from error
 
 
 def load_chat_format(folder: Path, side: Role) -> tuple[ChatFormat, int]:
@@ -101,8 +95,8 @@ def load_chat_format(folder: Path, side: Role) -> tuple[ChatFormat, int]:
         ModelError: if the folder cannot be read, or its chat template does not fit (see `ChatFormat`).
     """
     try:
-        config = AutoConfig.from_pretrained(folder)
-        tokenizer = _load_tokenizer(folder, None)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = _load_tokenizer(folder, None, remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"holds no model: {error}", where=str(folder), fix="give a folder written by save_pretrained"
@@ -111,14 +105,20 @@ def load_chat_format(folder: Path, side: Role) -> tuple[ChatFormat, int]:
     return ChatFormat(tokenizer, side, bool(getattr(config, RESTATE_PROMPT, False))), length
 
 
-def _load_adapted(folder: Path) -> ChatModel:
+def _load_adapted(folder: Path, remote_code: bool) -> ChatModel:
     try:
         adapter = adapter_of(folder)
         kept = PreTrainedConfig.get_config_dict(folder)[0]
         base, ready = adapter["base_model_name_or_path"], (kept[CONTEXT_LENGTH], kept[RESTATE_PROMPT])
         weights: Weights = "bf16" if kept.get("dtype") == "bfloat16" else "fp32"
         template = str(folder / "chat_template.jinja")
-        found = load_chat_model(base, revision=adapter.get("revision"), chat_template=template, weights=weights)
+        found = load_chat_model(
+            base,
+            revision=adapter.get("revision"),
+            chat_template=template,
+            weights=weights,
+            remote_code=remote_code,
+        )
         make_ready(found, max_length=ready[0], restate_prompt=ready[1])
         attach_adapter(found.model, folder)
         share_frozen(found.model.to(default_device()))
@@ -130,12 +130,23 @@ def _load_adapted(folder: Path) -> ChatModel:
         ) from error
     except ModelError as error:
         raise ModelError(f"is an adapter, whose model cannot be loaded: {error}", where=str(folder)) from error
-    return ChatModel(found.model, _load_tokenizer(folder, None))
+    return ChatModel(found.model, _load_tokenizer(folder, None, remote_code))
 
 
-def _load_tokenizer(name_or_folder: str | Path, revision: str | None) -> PreTrainedTokenizerBase:
+def _load_tokenizer(name_or_folder: str | Path, revision: str | None, remote_code: bool) -> PreTrainedTokenizerBase:
     # AutoTokenizer swaps in the class that the model type suggests, whose pre-tokenizer may differ from the saved one.
     folder = Path(name_or_folder)
     if (folder / "tokenizer.json").is_file():
         return PreTrainedTokenizerFast.from_pretrained(folder)
-    return AutoTokenizer.from_pretrained(str(name_or_folder), revision=revision or "main")
+    return AutoTokenizer.from_pretrained(
+        str(name_or_folder), revision=revision or "main", trust_remote_code=remote_code
+    )
+
+
+def _unloadable(what: str, where: str, error: Exception) -> ModelError:
+    fix = "give a folder written by save_pretrained, or the name of a model that this machine can reach"
+    if "trust_remote_code" in str(error):
+        fix = (
+            "use a model that transformers has code for; or, if you trust its authors, set remote_code=true beside base"
+        )
+    return ModelError(f"{what}: {error}", where=where, fix=fix)

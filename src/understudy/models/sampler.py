@@ -43,12 +43,21 @@ class Sampler:
 
     Sampling is by inversion of the cumulative distribution with uniforms that the caller gives, so that a dialogue's
     words do not depend on which other dialogues share its batch.
+
+    Raises:
+        ModelError: if the model's attention cannot be replaced, or see `layer_kinds`.
     """
 
     def __init__(self, model: PreTrainedModel, width: int) -> None:
         self.device, dtype = default_device(), sampling_dtype()
         self.model = sampling_copy(model, self.device, dtype)
         self.model.set_attn_implementation(DECODING_ATTENTION)
+        if self.model.config._attn_implementation != DECODING_ATTENTION:  # transformers has warned of it, no more
+            raise ModelError(
+                f"has attention of its own ({type(model).__name__}), where the caches that are kept over turns have no place",
+                where=str(model.name_or_path),
+                fix="use a model that transformers has code for, or whose code uses its AttentionInterface",
+            )
         self.layers = layer_kinds(model.config)
         self.cache = RaggedCache.empty(self.model.config, width, dtype, self.device)
         self.held = np.zeros(width, dtype=np.int64)

@@ -31,7 +31,11 @@ def start_model(texts: Iterable[str], config: ModelConfig, seed: int, start: Pat
         )
     revision = commit_of(config.base, config.revision) or config.revision
     chat_model = load_chat_model(
-        config.base, revision=revision, chat_template=config.chat_template, weights=config.weights
+        config.base,
+        revision=revision,
+        chat_template=config.chat_template,
+        weights=config.weights,
+        remote_code=config.remote_code,
     )
     make_ready(chat_model, max_length=config.max_length, restate_prompt=config.prompt == "each turn")
     if config.lora_rank is not None:

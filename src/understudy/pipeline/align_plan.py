@@ -83,7 +83,8 @@ class AlignConfig(StageConfig):
         if base:
             from understudy.models.load import refuse_unreachable
 
-            refuse_unreachable(base, self.user_model.revision)
+            model = self.user_model
+            refuse_unreachable(base, model.revision, remote_code=model.remote_code)
         return found
 
     def _splits(self) -> list[Path]:

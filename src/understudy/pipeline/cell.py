@@ -14,7 +14,7 @@ from understudy.scheduler import StageContext
 from understudy.speaker import Speaker
 from understudy.tasks import is_known, load_family
 from understudy.tasks.base import CorpusFamily, HasVariants, KeepsForJudging, TaskFamily
-from understudy.types import Dialogue, Role
+from understudy.types import Dialogue
 from understudy.users.spec import UserSpec
 
 if TYPE_CHECKING:  # they import torch, which the process that only hands out stages need not load
@@ -132,10 +132,17 @@ class Cell:
     def user_spec(self, label: str, context: StageContext, *, severity: float = 1.0) -> UserSpec:
         """As `user`, for a process that is to make the speaker."""
         if (models := self.user_models(label, context)) is not None:
-            return UserSpec(kind="models", models=tuple(models), energies=label != ALIGNED_BY_SFT)
+            trusted = self.user_config(label).remote_code
+            return UserSpec(kind="models", models=tuple(models), energies=label != ALIGNED_BY_SFT, remote_code=trusted)
         if label == POPULATION:
             return UserSpec(kind="population")
         return UserSpec(kind="prompted", severity=severity, answers=context.shared / ANSWERS)
+
+    def user_config(self, label: str) -> ModelConfig:
+        """What the models that play this user were made from."""
+        if label.startswith(REFEREE):  # or a candidate for it
+            return self.config.referee_model
+        return self.config.unseen_user_model if label == UNSEEN else self.config.user_model
 
     def user_models(self, label: str, context: StageContext) -> list[Path] | None:
         """Folders of the models that play this user, several for an ensemble; None for a programme."""
@@ -153,15 +160,19 @@ class Cell:
         """The models that play this user; None for a programme."""
         from understudy.models.load import load_chat_model
 
-        models = self.user_models(label, context)
-        return None if models is None else [load_chat_model(model) for model in models]
+        models, trusted = self.user_models(label, context), self.user_config(label).remote_code
+        return None if models is None else [load_chat_model(model, remote_code=trusted) for model in models]
 
-    def model_speaker(self, source: Path | ChatModel, side: Role) -> ModelSpeaker:
+    def load_agent(self, stage: str, context: StageContext) -> ChatModel:
+        """The agent that a stage left."""
         from understudy.models.load import load_chat_model
+
+        return load_chat_model(context.input(stage) / "model", remote_code=self.config.model.remote_code)
+
+    def agent_speaker(self, chat_model: ChatModel) -> ModelSpeaker:
         from understudy.models.speaker import model_speaker
 
-        chat_model = load_chat_model(source) if isinstance(source, Path) else source
-        return model_speaker(chat_model, side, self.config.sampling)
+        return model_speaker(chat_model, "agent", self.config.sampling)
 
 
 def copying_stage(model: ModelConfig) -> str:

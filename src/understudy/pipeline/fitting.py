@@ -11,7 +11,6 @@ from understudy.config import ModelConfig, SFTConfig
 from understudy.logs.read import conversations, read_dialogues, write_dialogues
 from understudy.logs.split import split_by_person
 from understudy.models.chat_model import ChatModel
-from understudy.models.load import load_chat_model
 from understudy.models.start import start_model
 from understudy.models.tiny import new_model
 from understudy.pipeline.cell import Cell, copying_stage
@@ -87,7 +86,7 @@ def fit_further(context: StageContext, cell: Cell) -> None:
     seed = cell.seed_of("fit", "control")
     train, validation = validation_split(logs, cell.config.sft.validation_share, cell.seed_of("fit", "base"))
     train = cell.enlarged(train)
-    chat_model = load_chat_model(context.input(cell.stage("base")) / "model")
+    chat_model = cell.load_agent(cell.stage("base"), context)
     sft = cell.config.sft.model_copy(update={"learning_rate": cell.config.sft.learning_rate / 4})
     history = fit_in(context, chat_model, "agent", train, validation, sft, seed)
     chat_model.save(context.output / "model")

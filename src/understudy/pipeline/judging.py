@@ -12,7 +12,6 @@ import numpy as np
 
 from understudy.evaluate.judge import appointments, hold, score, tune_temperature
 from understudy.logs.read import read_dialogues, write_dialogues
-from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import ALIGNED, LOG_ARMS, LOGGED_CONTEXTS, POPULATION, PROMPTED, Cell
 from understudy.pipeline.language import agent_language
 from understudy.results import (
@@ -60,7 +59,7 @@ def judge_arm(
     judge = cell.config.judge
     width = cell.config.sampling.width
     training, judging = cell.training_family(), cell.judging_family()
-    agent = cell.model_speaker(context.input(agent_stage) / "model", "agent")
+    agent = cell.agent_speaker(cell.load_agent(agent_stage, context))
     tuner = training_user or ALIGNED
     own_user = cell.user(tuner, context, severity=severity)
     total = judge.dialogues
@@ -136,7 +135,7 @@ def judge_arm(
 def _from_base(
     context: StageContext, cell: Cell, agent_stage: str, dialogues: Sequence[Dialogue]
 ) -> dict[str, list[TurnShift]]:
-    agent, base = (load_chat_model(context.input(stage) / "model") for stage in (agent_stage, cell.stage("base")))
+    agent, base = (cell.load_agent(stage, context) for stage in (agent_stage, cell.stage("base")))
     return model_shift(agent, base, "agent", dialogues)._asdict()
 
 

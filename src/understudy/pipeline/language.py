@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import REFEREE, Cell
 from understudy.realism.perplexity import heard_perplexity, held_out_perplexity
 from understudy.results import Figure, Language, Score
@@ -24,7 +23,7 @@ def agent_language(
     Args:
         spoken: the judged dialogues by temperature.
     """
-    agent = load_chat_model(context.input(agent_stage) / "model")
+    agent = cell.load_agent(agent_stage, context)
     heard = {temperature: _heard(context, cell, dialogues) for temperature, dialogues in spoken.items()}
     return Language(
         heard={name: found for name, s in decoding.items() if (found := heard[s.temperature]) is not None},

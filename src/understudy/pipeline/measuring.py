@@ -11,7 +11,6 @@ from typing import cast
 from understudy.evaluate.judge import appointments, hold
 from understudy.logs.read import read_dialogues
 from understudy.models.chat_model import ChatModel
-from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import (
     ALIGNED,
     ALIGNED_BY_SFT,
@@ -69,7 +68,7 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
     """Coherence, style and held-out perplexity of every user, all talking with the same agent (the base)."""
     judge, width = cell.config.judge, cell.config.sampling.width
     family = cell.judging_family()
-    agent = cell.model_speaker(context.input(agent_stage) / "model", "agent")
+    agent = cell.agent_speaker(cell.load_agent(agent_stage, context))
     meetings = appointments(
         family, judge.tuning_dialogues, cell.seed_of("users"), "users", held_out=cell.goals(held_out=True)
     )
@@ -91,7 +90,7 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
     models: dict[str, tuple[list[ChatModel] | None, Role]] = {
         cell.words(label): (cell.load_user(label, context), "user") for label in labels if label != ALIGNED_BY_SFT
     }
-    models["agent base"] = ([load_chat_model(context.input(agent_stage) / "model")], "agent")
+    models["agent base"] = ([cell.load_agent(agent_stage, context)], "agent")
     perplexity = {}
     for name, (members, side) in models.items():
         if members is not None:

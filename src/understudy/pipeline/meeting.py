@@ -19,7 +19,7 @@ def meet_people(context: StageContext, cell: Cell, *, agent_stage: str, rounds: 
     meetings = appointments(family, count, seed, f"round-{rounds}", held_out=cell.goals(held_out=False))
     held = hold(
         family,
-        cell.model_speaker(context.input(agent_stage) / "model", "agent"),
+        cell.agent_speaker(cell.load_agent(agent_stage, context)),
         cell.user(cell.people, context),
         meetings,
         cell.config.sampling.temperature,

@@ -104,7 +104,7 @@ def fit_user(context: StageContext, config: AlignConfig) -> None:
 
 def measure_user(context: StageContext, config: AlignConfig) -> None:
     """The `UserCard`: the user with people whom it never saw."""
-    chat_model = load_chat_model(context.input(USER) / "model")
+    chat_model = load_chat_model(context.input(USER) / "model", remote_code=config.user_model.remote_code)
     fitted = json.loads((context.input(USER) / "result.json").read_text(encoding="utf-8"))
     held_out = _dialogues(context, config, HELD_OUT)
     read = _truncated(held_out, chat_model)

@@ -26,8 +26,10 @@ def choose_referee(context: StageContext, cell: Cell, *, candidates: tuple[str, 
     _, held_out = validation_split(logs, cell.config.sft.validation_share, cell.seed_of("fit", REFEREE))
     folders = [context.input(stage) for stage in candidates]
     bits = {}
+    trusted = cell.config.referee_model.remote_code
     for done, folder in enumerate(folders, 1):
-        found = held_out_perplexity([load_chat_model(folder / "model")], "user", held_out)
+        candidate = load_chat_model(folder / "model", remote_code=trusted)
+        found = held_out_perplexity([candidate], "user", held_out)
         bits[folder.name] = found.bits_per_character
         context.progress(done, len(folders), bits_per_character=found.bits_per_character)
     kept = sorted(folders, key=lambda folder: bits[folder.name])[: cell.config.referee.members]

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from understudy.logs.read import read_dialogues
 from understudy.models.chat_model import ChatModel
-from understudy.models.load import load_chat_model
 from understudy.pipeline.cell import LOGGED_CONTEXTS, Cell
 from understudy.runs import write_json
 from understudy.scheduler import StageContext, in_processes
@@ -79,7 +78,7 @@ def _train(
         tasks: the seed of the tasks to train with.
     """
     rl = cell.config.rl
-    policy = load_chat_model(context.input(agent) / "model")
+    policy = cell.load_agent(agent, context)
     first = os.environ.get("RANK", "0") == "0"
     with tracking(rl.tracker if first else None, context.shared.parent, context.name) as track:
 
@@ -91,7 +90,7 @@ def _train(
             assert user is not None  # the config refuses arms without one
             budget = _train_with_verl(context, cell, policy, user, severity, tasks, on_step)
         else:
-            speaker = cell.model_speaker(policy, "agent")
+            speaker = cell.agent_speaker(policy)
             answers = None if user is None else cell.user(user, context, severity=severity)
             source = _source(context, cell, arm, answers, tasks)
             budget = _engine(rl.engine)(policy, speaker, source, rl, scratch=context.scratch, on_step=on_step)

@@ -61,16 +61,20 @@ class AlignedSpeaker(ModelSpeaker):
         return candidates[int(np.searchsorted(cumulative[:-1], chance * cumulative[-1], side="right"))]
 
 
-def load_user(name_or_folder: str | Path, sampling: SamplingConfig, *, candidates: int) -> ModelSpeaker:
+def load_user(
+    name_or_folder: str | Path, sampling: SamplingConfig, *, candidates: int, remote_code: bool = False
+) -> ModelSpeaker:
     """A user model as a speaker, with its residual energy where one lies beside it.
 
     Args:
         candidates: see `AlignedSpeaker`; not looked at where there is no energy.
+        remote_code: see `load_chat_model`.
 
     Raises:
         ModelError: if the model or its energy cannot be loaded.
     """
-    return user_speaker(load_chat_model(name_or_folder), name_or_folder, sampling, candidates=candidates)
+    chat_model = load_chat_model(name_or_folder, remote_code=remote_code)
+    return user_speaker(chat_model, name_or_folder, sampling, candidates=candidates)
 
 
 def user_speaker(

@@ -28,6 +28,7 @@ class UserSpec(BaseModel):
         severity: of the stand-in's failings, 0 to 1.
         models: folders of the models that play the user; several make an ensemble.
         energies: whether a residual energy beside a model chooses among its candidates.
+        remote_code: whether code that lies with the models may be run.
         answers: file of what an endpoint has answered (`AnswerStore`); needed where there is one.
     """
 
@@ -37,6 +38,7 @@ class UserSpec(BaseModel):
     severity: float = 1.0
     models: tuple[Path, ...] = ()
     energies: bool = True
+    remote_code: bool = False
     answers: Path | None = None
 
     def absolute(self) -> Self:
@@ -77,5 +79,6 @@ class UserSpec(BaseModel):
         from understudy.users.aligned import load_user
 
         if self.energies:
-            return load_user(model, config.sampling, candidates=config.residual.candidates)
-        return model_speaker(load_chat_model(model), "user", config.sampling)
+            candidates = config.residual.candidates
+            return load_user(model, config.sampling, candidates=candidates, remote_code=self.remote_code)
+        return model_speaker(load_chat_model(model, remote_code=self.remote_code), "user", config.sampling)
