@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, Llam
 from transformers.models.gemma.configuration_gemma import GemmaConfig
 from transformers.models.gemma2.configuration_gemma2 import Gemma2Config
 from transformers.models.gemma3.configuration_gemma3 import Gemma3Config, Gemma3TextConfig
+from transformers.models.gpt_oss.configuration_gpt_oss import GptOssConfig
 from transformers.models.llava.configuration_llava import LlavaConfig
 from transformers.models.mistral.configuration_mistral import MistralConfig
 from transformers.models.phi3.configuration_phi3 import Phi3Config
@@ -19,6 +20,7 @@ from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLCo
 from transformers.models.qwen3.configuration_qwen3 import Qwen3Config
 
 from understudy.errors import ModelError
+from understudy.models.attention import DECODING_ATTENTION, TRAINING_ATTENTION
 from understudy.models.chat_model import context_length
 from understudy.models.sampler import Sampler, layer_kinds
 from understudy.models.text_only import holds_text_model, text_only
@@ -96,6 +98,15 @@ def test_attention_that_cannot_be_replaced_is_refused(monkeypatch: pytest.Monkey
     monkeypatch.setattr(type(model), "_can_set_attn_implementation", classmethod(lambda cls: False))
     with pytest.raises(ModelError, match="attention of its own"):
         Sampler(model, 4)
+
+
+@pytest.mark.parametrize("attention", [DECODING_ATTENTION, TRAINING_ATTENTION])
+def test_attention_with_sinks_is_refused_and_not_left_without_them(attention: str) -> None:
+    config = GptOssConfig(**WINDOWED, num_local_experts=4, num_experts_per_tok=2)
+    model = AutoModelForCausalLM.from_config(config).float().eval()
+    model.set_attn_implementation(attention)
+    with pytest.raises(ModelError, match="sinks"), torch.no_grad():
+        model(torch.arange(3, 9)[None])
 
 
 def test_layers_without_a_cache_of_keys_are_refused() -> None:

@@ -6,6 +6,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 
+from understudy.errors import ModelError
 from understudy.models.precision import fast_bf16
 
 DECODING_ATTENTION = "understudy_decoding"
@@ -21,6 +22,7 @@ def decoding_attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     softcap: float | None = None,
+    s_aux: torch.Tensor | None = None,
     **kwargs: object,
 ) -> tuple[torch.Tensor, None]:
     """Masked attention with grouped keys, computed in the dtype of the cache.
@@ -31,10 +33,15 @@ def decoding_attention(
         value: [B, kv_heads, T, d].
         attention_mask: [B, 1, n, T], true where attended.
         softcap: scores are kept within this by a tanh (Gemma 2, arXiv 2408.00118).
+        s_aux: attention sinks (gpt-oss, arXiv 2309.17453), which are refused.
 
     Returns:
         [B, n, heads, d] in the dtype of the query, and no weights.
+
+    Raises:
+        ModelError: if there are sinks.
     """
+    _refuse_sinks(s_aux)
     batch, heads, n, d = query.shape
     scale = scaling if scaling is not None else d**-0.5
     q = query.to(key.dtype)
@@ -61,6 +68,7 @@ def training_attention(
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
+    s_aux: torch.Tensor | None = None,
     **kwargs: object,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention over whole right-padded sequences in the dtype of the products (bf16 under autocast).
@@ -72,10 +80,15 @@ def training_attention(
         key: [B, kv_heads, T, d].
         value: [B, kv_heads, T, d].
         attention_mask: ignored: under right padding, causality keeps padding out of every real token.
+        s_aux: as in `decoding_attention`.
 
     Returns:
         [B, T, heads, d] and no weights.
+
+    Raises:
+        ModelError: if there are sinks.
     """
+    _refuse_sinks(s_aux)
     batch, heads, n, d = query.shape
     groups = heads // key.shape[1]
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
@@ -93,6 +106,12 @@ def use_training_attention(model: PreTrainedModel) -> None:
     on_cpu = not torch.cuda.is_available()
     if on_cpu and fast_bf16() and getattr(model.config, "sliding_window", None) is None:
         model.set_attn_implementation(TRAINING_ATTENTION)
+
+
+def _refuse_sinks(sinks: torch.Tensor | None) -> None:
+    """They take a share of the attention, and without them a model would say other things than it was trained to."""
+    if sinks is not None:
+        raise ModelError("has attention with sinks, which is not there yet", fix="use a model without (not gpt-oss)")
 
 
 AttentionInterface.register(TRAINING_ATTENTION, training_attention)
