@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-FAULTS = ("429", "500", "hangs", "no json", "no choice", "no words", "broken off", "drips")
-TIMEOUT = 0.4
+FAULTS = ("429", "500", "hangs", "no json", "no choice", "no words", "broken off", "stops", "drips")
+TIMEOUT = 1.0
+"""Seconds that the tests give an answer: less than a fault takes, and more than an answer on a busy machine."""
 
 
 class Server(ThreadingHTTPServer):
@@ -72,11 +73,16 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "broken off":
             self.wfile.write(body[: len(body) // 2])
             self.close_connection = True
-        elif fault == "drips":  # it stops in the middle, and the connection stays
+        elif fault == "stops":  # in the middle, and the connection stays
             self.wfile.write(body[:10])
             self.wfile.flush()
             time.sleep(2 * TIMEOUT)
             self.close_connection = True
+        elif fault == "drips":  # no read takes long, and the whole takes forever: longer than any test waits
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(TIMEOUT / 4)
         else:
             self.wfile.write(body)
 

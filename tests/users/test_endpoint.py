@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -90,6 +91,18 @@ def test_a_thousand_dialogues_with_a_fifth_of_faults_are_all_accounted_for(fault
     assert len(whole.traces) == 1000
     assert len(faulty.asked) - before == len(held.failures)
     assert again.client.counts["kept"] == len(held.traces)
+
+
+def test_a_server_that_drips_is_waited_for_no_longer_than_one_that_is_silent(server: Server, tmp_path: Path) -> None:
+    server.fault = lambda asked: "drips"  # type: ignore[method-assign]
+    user = speaker(server, tmp_path, retries=1)
+    began = time.monotonic()
+    (answer,) = user.reply([request()])
+    # The bytes of one answer would take some 25 seconds; two attempts take 2, and a busy machine some more.
+    assert time.monotonic() - began < 6 * TIMEOUT
+    assert isinstance(answer, Failure)
+    assert "no whole answer from the endpoint in 1 seconds" in answer.reason
+    assert user.client.counts["tried again"] == 1
 
 
 def test_roles_are_reversed_and_the_goal_is_in_the_prompt_alone(server: Server, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class EndpointConfig(StageConfig):
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 16
     """Requests at once, in each worker process, 1 to 1024."""
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
-    """How long to wait for an answer, above 0 and at most 3600."""
+    """How long to wait for the whole answer to one request, its last byte included, above 0 and at most 3600."""
     retries: Annotated[int, Field(ge=0, le=100)] = 5
     """Further attempts before a dialogue is given up and counted as failed, 0 to 100."""
     pause_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from understudy.config import EndpointConfig
 from understudy.endpoint.answers import Answer, AnswerStore
+from understudy.endpoint.background import await_within
 from understudy.errors import ConfigError, UnderstudyError
 from understudy.speaker import Failure
 
@@ -119,8 +120,11 @@ class EndpointClient:
     def _send(self, asked: dict[str, Any]) -> Answer:
         from openai import APIConnectionError, APIStatusError
 
+        limit = self.config.timeout_seconds
         try:
-            return _read(self._client.chat.completions.with_raw_response.create(**asked).text)
+            return _read(await_within(limit, self._post(asked)))
+        except TimeoutError as error:
+            raise _NoAnswer(f"no whole answer from the endpoint in {limit:g} seconds (timeout_seconds)") from error
         except APIStatusError as error:
             if error.status_code not in (408, 409, 429) and error.status_code < 500:
                 raise ConfigError(
@@ -129,10 +133,14 @@ class EndpointClient:
                     fix="check model, base_url, the key and the limits of the section",
                 ) from error
             raise _NoAnswer(f"the endpoint answered {error.status_code}") from error
-        except APIConnectionError as error:  # time-outs and connections that broke
+        except APIConnectionError as error:  # connections that broke, or were never made
             raise _NoAnswer(f"no answer from the endpoint: {error}") from error
         except ValueError as error:
             raise _NoAnswer(f"the endpoint's answer cannot be read: {error}") from error
+
+    async def _post(self, asked: dict[str, Any]) -> str:
+        response = await self._client.chat.completions.with_raw_response.create(**asked)
+        return str(response.text)
 
     def _stop_if_spent(self) -> None:
         config = self.config
@@ -180,7 +188,7 @@ def _read(body: str) -> Answer:
 
 def _client(config: EndpointConfig) -> Any:
     try:
-        from openai import OpenAI
+        from openai import AsyncOpenAI
     except ImportError as error:
         raise ConfigError(
             "an endpoint needs the package `openai`", where="endpoint", fix="pip install -e '.[endpoint]'"
@@ -192,5 +200,6 @@ def _client(config: EndpointConfig) -> Any:
             where="endpoint",
             fix="set it to the key of the endpoint, or name another one with api_key_env",
         )
-    # Retries are made, counted and limited here, for answers that cannot be read as well.
-    return OpenAI(api_key=key or "none", base_url=config.base_url, timeout=config.timeout_seconds, max_retries=0)
+    # Retries are made, counted and limited here, for answers that cannot be read as well. So is the time of a whole answer:
+    # a limit given to the package would be one for each read, which a server that drips never comes to.
+    return AsyncOpenAI(api_key=key or "none", base_url=config.base_url, timeout=None, max_retries=0)
