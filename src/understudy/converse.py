@@ -83,7 +83,7 @@ class Held:
         if isinstance(answer, Failure):
             self._turns.close()
             return FailedDialogue(
-                self.appointment.key, self.appointment.task.id, self.turn, answer.reason, self.messages
+                self.appointment.key, self.appointment.task.id, self.turn, answer.reason, self.messages, answer.fix
             )
         return self._step(answer)
 

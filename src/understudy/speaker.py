@@ -36,9 +36,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A speaker's failure to answer one request (time-out, malformed answer): the dialogue is left out and counted."""
+    """A speaker's failure to answer one request (time-out, malformed answer): the dialogue is left out and counted.
+
+    Attributes:
+        reason: what went wrong.
+        fix: what to do about it, told where every dialogue has failed; empty if the speaker does not know.
+    """
 
     reason: str
+    fix: str = ""
 
 
 class Speaker(Protocol):

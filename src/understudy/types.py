@@ -135,10 +135,17 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class FailedDialogue:
-    """A dialogue that could not be finished. It is counted and left out, never scored as reward 0."""
+    """A dialogue that could not be finished. It is counted and left out, never scored as reward 0.
+
+    Attributes:
+        role: the side that failed.
+        reason, fix: see `Failure`.
+        messages: what was said before.
+    """
 
     key: int
     task_id: str
     role: Role
     reason: str
     messages: Sequence[Message] = ()
+    fix: str = ""

@@ -6,8 +6,10 @@ import pytest
 
 from conftest import ColourFamily
 from understudy.converse import Conversations
+from understudy.errors import UnderstudyError
 from understudy.evaluate.judge import score
-from understudy.types import Dialogue, Message, Outcome, Task, TokenRecord, Trace
+from understudy.models.view import CONTEXT_FULL
+from understudy.types import Dialogue, FailedDialogue, Message, Outcome, Task, TokenRecord, Trace
 
 TASK = Task(ColourFamily.name, "t", "you sell paint", "you want red", {"colour": "red"})
 
@@ -44,3 +46,17 @@ def test_an_agent_that_is_no_model_has_words_alone() -> None:
     assert found is not None
     assert found.tokens is None
     assert found.words.mean == pytest.approx(2)
+
+
+def test_where_every_dialogue_failed_the_fix_is_that_of_its_reason() -> None:
+    full = FailedDialogue(0, "t", "agent", CONTEXT_FULL.reason, fix=CONTEXT_FULL.fix)
+    with pytest.raises(
+        UnderstudyError, match=r"^judging: none of 1 dialogues could be finished: the dialogue is longer"
+    ):
+        score(Conversations([], [full]), 1.0, seed=0)
+    silent = FailedDialogue(0, "t", "user", "no answer", fix="look after the endpoint")
+    with pytest.raises(UnderstudyError) as caught:
+        score(Conversations([], [silent]), 1.0, seed=0)
+    assert caught.value.fix == "look after the endpoint"
+    with pytest.raises(UnderstudyError, match="no dialogue to hold"):
+        score(Conversations(), 1.0, seed=0)

@@ -13,6 +13,7 @@ import torch
 from conftest import ColourFamily, ColourUser, colour_dialogue
 from understudy.align.sft import fit
 from understudy.config import RLConfig, SFTConfig
+from understudy.errors import UnderstudyError
 from understudy.models.chat_model import ChatModel
 from understudy.models.speaker import ModelSpeaker
 from understudy.train.advantages import exponential_map, turn_advantages
@@ -140,6 +141,34 @@ def test_a_killed_run_resumes_to_the_same_weights_and_metrics(
         return [{k: v for k, v in row.items() if "seconds" not in k} for row in lines]
 
     assert rows("whole") == rows("killed")
+
+
+def test_a_step_in_which_every_dialogue_fails_stops_and_goes_on_when_the_user_is_back(
+    tiny_model: ChatModel, tmp_path: Path
+) -> None:
+    user = ColourUser()
+
+    def go_on(down_after: int) -> ChatModel:
+        policy = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
+        speaker = ModelSpeaker(policy, "agent", width=16, max_message_tokens=5)
+        source = ConversationRollouts(ColourFamily(), user, seed=3, width=16)
+
+        def on_step(step: int, figures: dict[str, float]) -> None:
+            user.failing = set(range(1000)) if step == down_after else set()
+
+        train(policy, speaker, source, CONFIG, scratch=tmp_path, on_step=on_step)
+        return policy
+
+    with pytest.raises(UnderstudyError, match=r"step 4 of training: none of \d+ dialogues .* line went dead") as caught:
+        go_on(down_after=2)
+    assert "--resume" in caught.value.fix
+    user.failing = set()
+    resumed = go_on(down_after=99)
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [(row["step"], row["failed"]) for row in rows] == [(step, 0) for step in range(6)]
+    whole = run(tiny_model, tmp_path / "whole")
+    for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        assert a.equal(b)
 
 
 def test_logged_contexts_train_the_content_of_the_act(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:

@@ -151,10 +151,10 @@ def test_a_context_that_is_too_long_is_counted() -> None:
         def alternatives(
             self, requests: Sequence[Request], count: int
         ) -> list[list[tuple[Message, TokenRecord]] | Failure]:
-            return [Failure(CONTEXT_FULL) for _ in requests]
+            return [CONTEXT_FULL for _ in requests]
 
     source = MultiturnAwareRollouts(Paint(), [LOG], Buyer(), samples=3, turns=1, token_penalty=0.0, seed=1, width=8)
-    assert source.collect(Full(), step=0, groups=2, group_size=4) == Collected([], 2 * 4 * 3)  # type: ignore[arg-type]
+    assert source.collect(Full(), step=0, groups=2, group_size=4) == Collected([], [CONTEXT_FULL] * 2 * 4 * 3)  # type: ignore[arg-type]
 
 
 def test_what_is_sampled_to_look_ahead_is_paid_for() -> None:

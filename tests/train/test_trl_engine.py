@@ -14,7 +14,7 @@ from trl import GRPOTrainer
 import trl_processes
 from trl_processes import Kept, context_of, learned_from, rows, run
 from understudy.config import RLConfig, load_config
-from understudy.errors import ConfigError, ModelError, RunError
+from understudy.errors import ConfigError, ModelError, RunError, UnderstudyError
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.scheduler import in_processes
 from understudy.train.advantages import turn_advantages
@@ -156,6 +156,12 @@ def test_a_killed_run_goes_on_and_failed_dialogues_are_left_out(tiny_model: Chat
     assert [row["failed"] for row in found] == [2] * 4
     assert [row["dialogues"] for row in found] == [14] * 4
     assert [row["reward"] for row in found] == [row["reward"] for row in rows(tmp_path / "whole")]
+
+
+@pytest.mark.slow
+def test_a_step_in_which_every_dialogue_fails_stops(tiny_model: ChatModel, tmp_path: Path) -> None:
+    with pytest.raises(UnderstudyError, match=r"step 1 of training: none of 16 dialogues .* line went dead"):
+        run(train_with_trl, tiny_model, tmp_path, Kept(range(16)), CONFIG)
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ import torch
 from conftest import ColourUser, OddFamily
 from understudy.config import CompareConfig, load_config
 from understudy.converse_async import SharedSpeaker
-from understudy.errors import ConfigError, ModelError, RunError
+from understudy.errors import ConfigError, ModelError, RunError, UnderstudyError
 from understudy.models.chat_model import ChatModel
 from understudy.models.sampler import Sampled, Sampler
 from understudy.models.speaker import ModelSpeaker
@@ -92,9 +92,9 @@ def spec_of(model: ChatModel, folder: Path, **more: Any) -> LoopSpec:
     return LoopSpec(**values | more)
 
 
-def local(model: ChatModel, failing: list[int]) -> Collected:
+def local(model: ChatModel, failing: list[int], step: int = STEP) -> Collected:
     source = ConversationRollouts(OddFamily(), ColourUser(failing), seed=3, width=16)
-    return source.collect(ModelSpeaker(model, "agent", width=16, max_message_tokens=5), STEP, GROUPS, SIZE)
+    return source.collect(ModelSpeaker(model, "agent", width=16, max_message_tokens=5), step, GROUPS, SIZE)
 
 
 def keyed(rollouts: list[Rollout], failing: list[int]) -> dict[int, Rollout]:
@@ -171,6 +171,40 @@ def test_a_dialogue_that_outgrows_the_context_fails(tiny_model: ChatModel, tmp_p
     assert asyncio.run(episodes.hold(STEP, 0, 0, longest)) is None
     assert len(said) == 1
     assert recorded_figures(tmp_path / "dialogues", [STEP])[STEP]["failed"] == 1
+
+
+@pytest.mark.parametrize("all_fail", [True, False])
+def test_a_step_in_which_every_dialogue_fails_says_why(
+    all_fail: bool, tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """verl ends where a step has no dialogue. Here the dialogues are held before its stand-in is started, which ends."""
+    failing = [key for key in range(GROUPS * SIZE) if all_fail or key]
+
+    def hold_a_step(policy: ChatModel, spec: LoopSpec, folder: Path, log: Path) -> list[str]:
+        policy.save(spec.agent)
+        episodes = Episodes(spec, SharedSpeaker(ColourUser(failing), width=16))
+        (first,) = local(tiny_model, failing=[*range(1, GROUPS * SIZE)], step=0).rollouts
+
+        async def step() -> None:
+            generate = Replay(first.record, episodes.format.end_of_turn)
+            for key in range(GROUPS * SIZE):
+                await episodes.hold(0, key // SIZE, key % SIZE, generate)
+
+        asyncio.run(step())
+        return [sys.executable, "-c", "raise SystemExit('no materializable trajectories')"]
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(launch, "prepare", hold_a_step)
+    arm = Arm(CONFIG, "conftest:OddFamily", 3, None, UserSpec(kind="population"))
+    with pytest.raises(UnderstudyError) as caught:
+        train_with_verl(tiny_model, arm, scratch=tmp_path)
+    if all_fail:
+        assert str(caught.value).startswith(
+            "step 1 of training: none of 16 dialogues could be finished: line went dead"
+        )
+    else:
+        assert "verl ended with code 1" in str(caught.value)
+        assert "no materializable trajectories" in str(caught.value)
 
 
 def test_the_spec_survives_its_file_and_makes_the_same_users(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from understudy.all_failed import all_failed
 from understudy.converse import Appointment, Conversations, converse
-from understudy.errors import UnderstudyError
 from understudy.models.speaker import ModelSpeaker
 from understudy.results import Figure, Interaction, Score
 from understudy.runs import stream, stream_seed
@@ -50,7 +50,11 @@ def hold(
 
 
 def score(held: Conversations, temperature: float, seed: int) -> Score:
-    """Mean reward with a 95% bootstrap interval over dialogues; failed dialogues are left out and counted."""
+    """Mean reward with a 95% bootstrap interval over dialogues; failed dialogues are left out and counted.
+
+    Raises:
+        UnderstudyError: if every dialogue failed.
+    """
     dialogues = held.dialogues
     _refuse_none(held)
     rewards = np.array([d.outcome.reward for d in dialogues])
@@ -102,7 +106,11 @@ def tune_temperature(
     *,
     width: int,
 ) -> tuple[float, dict[float, float]]:
-    """The temperature with the highest mean reward with the agent's own training user, and the mean at each."""
+    """The temperature with the highest mean reward with the agent's own training user, and the mean at each.
+
+    Raises:
+        UnderstudyError: if every dialogue failed at one of them.
+    """
     means = {}
     for temperature in temperatures:
         held = hold(family, agent, user, meetings, temperature, width=width)
@@ -113,9 +121,4 @@ def tune_temperature(
 
 def _refuse_none(held: Conversations) -> None:
     if not held.traces:
-        reason = held.failures[0].reason if held.failures else "there was no appointment"
-        raise UnderstudyError(
-            f"none of {len(held.failures)} dialogues could be finished: {reason}",
-            where="judging",
-            fix="for a context that is too short raise max_length of the models, or lower sampling.max_message_tokens",
-        )
+        raise all_failed(held.failures, "judging")

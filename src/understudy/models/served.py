@@ -37,7 +37,7 @@ class ServedSpeaker:
         view = self._view = self._view or View.of(self.format, request)
         view.read(request)
         if not view.fits(self.max_message_tokens, self.max_length):
-            return Failure(CONTEXT_FULL)
+            return CONTEXT_FULL
         seed = stream_seed(request.seed, self.format.side, str(len(request.messages)))
         sampled = await self.generate([*view.ids], seed)
         if isinstance(sampled, Failure):

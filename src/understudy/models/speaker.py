@@ -52,7 +52,7 @@ class ModelSpeaker:
         self._free = list(range(width))
 
     def reply(self, requests: Sequence[Request]) -> list[Message | Failure]:
-        answers: list[Message | Failure] = [Failure(CONTEXT_FULL)] * len(requests)
+        answers: list[Message | Failure] = [CONTEXT_FULL] * len(requests)
         asked = self._asked(requests)
         chosen = [requests[index] for index in asked]
         written = self._write(*self._unread(chosen), chosen) if asked else []
@@ -68,7 +68,7 @@ class ModelSpeaker:
 
         What was said before is read once for all of them.
         """
-        answers: list[list[tuple[Message, TokenRecord]] | Failure] = [Failure(CONTEXT_FULL)] * len(requests)
+        answers: list[list[tuple[Message, TokenRecord]] | Failure] = [CONTEXT_FULL] * len(requests)
         asked = self._asked(requests)
         chosen = [requests[index] for index in asked]
         written = self._candidates(*self._unread(chosen), chosen, count) if asked else []

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 
 from understudy.models.chat import ChatFormat
 from understudy.models.sampler import Sampled
-from understudy.speaker import Request
+from understudy.speaker import Failure, Request
 from understudy.types import Message, TokenRecord
 
 SILENCE = "..."
 """How a message without a word is written down; a model may stop at once, a log has no empty lines."""
-CONTEXT_FULL = "the dialogue is longer than the model's context"
+CONTEXT_FULL = Failure(
+    "the dialogue is longer than the model's context",
+    fix="raise max_length of the models, or lower sampling.max_message_tokens",
+)
 
 
 @dataclass

@@ -39,6 +39,9 @@ def train(
         source: where the contexts come from.
         scratch: holds `checkpoint.pt` and `metrics.jsonl`; a killed run goes on from there and ends the same.
         on_step: called with the step and its figures.
+
+    Raises:
+        UnderstudyError: if every dialogue of a step failed.
     """
     device = default_device()
     model = policy.model.to(device)
@@ -62,6 +65,7 @@ def train(
         groups = groups_per_step(config, budget.messages_per_rollout)
         speaker.sampler.load_weights(model)
         collected = source.collect(speaker, step, groups, config.group_size)
+        collected.refuse_none(step)
         sampled = time.monotonic()
         with gradient_checkpointing(model, enabled=config.gradient_checkpointing):
             learned = _update(policy, optimizer, collected.rollouts, config, step, reference)

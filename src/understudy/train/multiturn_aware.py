@@ -118,8 +118,8 @@ class MultiturnAwareRollouts:
         for trace in held.traces:
             continued.setdefault(trace.key // self.samples, []).append(trace)
         rollouts = [self._rollout(alternatives[place], traces) for place, traces in sorted(continued.items())]
-        unwritten = sum(isinstance(answer, Failure) for answer in answers) * group_size * self.samples
-        return Collected(rollouts, unwritten + len(held.failures))
+        unwritten = [answer for answer in answers if isinstance(answer, Failure)] * group_size * self.samples
+        return Collected(rollouts, [*unwritten, *held.failures])
 
     def _request(self, context: _Context, step: int, group: int) -> Request:
         return Request(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from understudy.all_failed import all_failed
 from understudy.converse import Appointment, converse
 from understudy.errors import LogError
 from understudy.models.speaker import ModelSpeaker
@@ -13,7 +14,7 @@ from understudy.runs import stream, stream_seed
 from understudy.speaker import Failure, Request, Speaker
 from understudy.tasks.base import FinalAct, TaskFamily
 from understudy.tasks.heldout import draw_task
-from understudy.types import WALK_OUTS, Dialogue, Message, TokenRecord, Trace
+from understudy.types import WALK_OUTS, Dialogue, FailedDialogue, Message, TokenRecord, Trace
 
 C = TypeVar("C")
 
@@ -60,10 +61,26 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The rollouts of one step, and how many dialogues failed and are missing in it."""
+    """The rollouts of one step, and the failures of the dialogues that are missing in it."""
 
     rollouts: list[Rollout]
-    failed: int = 0
+    failures: Sequence[Failure | FailedDialogue] = ()
+
+    @property
+    def failed(self) -> int:
+        return len(self.failures)
+
+    def refuse_none(self, step: int) -> None:
+        """Stop where a step has nothing but failures: those after it would as well, and train nothing without a word.
+
+        Args:
+            step: from 0.
+
+        Raises:
+            UnderstudyError: if no rollout is there, and a dialogue failed.
+        """
+        if self.failures and not self.rollouts:
+            raise all_failed(self.failures, f"step {step + 1} of training")
 
 
 def rollout_of(trace: Trace, group: int) -> Rollout | None:
@@ -181,7 +198,7 @@ class ConversationRollouts:
         appointments = [a for group in range(groups)[part] for a in self.tasks.group(step, group, group_size)]
         held = converse(self.tasks.family, appointments, agent, self.user, width=self.width)
         rollouts = [rollout_of(trace, trace.key // group_size) for trace in held.traces]
-        return Collected([rollout for rollout in rollouts if rollout is not None], len(held.failures))
+        return Collected([rollout for rollout in rollouts if rollout is not None], held.failures)
 
 
 class LoggedRollouts:
@@ -212,15 +229,15 @@ class LoggedRollouts:
         requests = [self._request(d, act, group, f"{step}-{group}") for group, (d, act) in contexts]
         answers = alternatives_in_batches(agent, requests, group_size, width=self.width)
         rollouts: list[Rollout] = []
-        failed = 0
+        failures: list[Failure] = []
         for (group, (dialogue, act)), answer in zip(contexts, answers, strict=True):
             if isinstance(answer, Failure):
-                failed += group_size
+                failures += [answer] * group_size
                 continue
             for message, record in answer:
                 reward = self.family.final_act_reward(dialogue.task, dialogue.messages, act.position, message.text)
                 rollouts.append(Rollout(record, reward, group, 1))
-        return Collected(rollouts, failed)
+        return Collected(rollouts, failures)
 
     def _request(self, dialogue: Dialogue, act: FinalAct, key: int, name: str) -> Request:
         return Request(

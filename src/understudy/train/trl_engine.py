@@ -56,6 +56,7 @@ def train_with_trl(
 
     Raises:
         ModelError: if TRL is not installed, or vLLM where it is asked for.
+        UnderstudyError: if every dialogue of a step failed, over all processes.
     """
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # `rollout_func` is the seam that we build on, and know it
     try:
@@ -237,7 +238,10 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers is not type
         from accelerate.utils import gather_object
 
         everybodys = gather_object([collected])
-        self.collected = Collected([r for c in everybodys for r in c.rollouts], sum(c.failed for c in everybodys))
+        self.collected = Collected(
+            [r for c in everybodys for r in c.rollouts], [failure for c in everybodys for failure in c.failures]
+        )
+        self.collected.refuse_none(trainer.state.global_step)
         self.sampled = time.monotonic()
         found: dict[str, list[Any]] = {
             key: [] for key in ("prompt_ids", "completion_ids", "logprobs", "env_mask", _REWARD)

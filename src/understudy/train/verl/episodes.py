@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from understudy.converse_async import hold
 from understudy.models.load import load_chat_format
 from understudy.models.served import Generate, ServedSpeaker
 from understudy.runs import MetricsLog
-from understudy.speaker import AsyncSpeaker
+from understudy.speaker import AsyncSpeaker, Failure
 from understudy.train.figures import Counted, figures_of
 from understudy.train.rollouts import Rollout, rollout_of
 from understudy.train.verl.spec import LoopSpec
@@ -54,6 +55,7 @@ class Episodes:
             {
                 "step": step,
                 "failure": ended.reason if isinstance(ended, FailedDialogue) else None,
+                "fix": ended.fix if isinstance(ended, FailedDialogue) else None,
                 "counted": None if rollout is None else asdict(Counted.of(rollout)),
             }
         )
@@ -64,16 +66,25 @@ def recorded_figures(folder: Path, steps: Iterable[int]) -> dict[int, dict[str, 
     """The figures of each step (`figures_of`, `dialogues`, `messages`) from what `Episodes` wrote in a folder."""
     counted: dict[int, list[Counted]] = {step: [] for step in steps}
     failed = dict.fromkeys(counted, 0)
-    for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_bytes().splitlines():
-            row = json.loads(line)
-            if row["step"] not in counted:
-                continue
-            failed[row["step"]] += row["failure"] is not None
-            if row["counted"] is not None:
-                counted[row["step"]].append(Counted(**row["counted"]))
+    for row in _rows(folder):
+        if row["step"] not in counted:
+            continue
+        failed[row["step"]] += row["failure"] is not None
+        if row["counted"] is not None:
+            counted[row["step"]].append(Counted(**row["counted"]))
     return {
         step: figures_of(found, failed[step])
         | {"dialogues": len(found), "messages": sum(c.agent_messages for c in found)}
         for step, found in counted.items()
     }
+
+
+def recorded_failures(folder: Path, step: int, dialogues: int) -> list[Failure]:
+    """Of a step in which all of so many dialogues have failed; empty if not all have."""
+    rows = [row for row in _rows(folder) if row["step"] == step and row["failure"] is not None]
+    return [Failure(row["failure"], row["fix"]) for row in rows] if len(rows) == dialogues else []
+
+
+def _rows(folder: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted(folder.glob("*.jsonl")):
+        yield from map(json.loads, path.read_bytes().splitlines())

@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 
+from understudy.all_failed import all_failed
 from understudy.config import CompareConfig, on_hub
 from understudy.errors import ModelError, RunError
 from understudy.models.chat_model import ChatModel
@@ -23,7 +24,7 @@ from understudy.runs import MetricsLog
 from understudy.train.figures import Budget, OnStep
 from understudy.train.loop import groups_per_step
 from understudy.train.rollouts import ConversationRollouts
-from understudy.train.verl.episodes import recorded_figures
+from understudy.train.verl.episodes import recorded_failures, recorded_figures
 from understudy.train.verl.settings import environment_of, prepare
 from understudy.train.verl.spec import LoopSpec
 from understudy.users.spec import UserSpec
@@ -60,6 +61,7 @@ def train_with_verl(
     Raises:
         ModelError: if verl is not installed, or this machine has no GPU where the rollout server needs one.
         RunError: if verl fails; its output is in `scratch/verl/output.log`.
+        UnderstudyError: if every dialogue of a step failed.
     """
     _check(arm.config)
     folder = scratch.absolute() / "verl"
@@ -84,10 +86,18 @@ def train_with_verl(
             records=attempt / _RECORDS,
         )
         command = prepare(policy, spec, folder, attempt / _LOG)
-        for figures in _run(command, environment_of(arm.config.verl), folder / "output.log", attempt):
-            metrics.append({"groups": groups} | figures)
-            if on_step:
-                on_step(int(figures["step"]), figures)
+        step = start
+        try:
+            for figures in _run(command, environment_of(arm.config.verl), folder / "output.log", attempt):
+                metrics.append({"groups": groups} | figures)
+                step = int(figures["step"]) + 1
+                if on_step:
+                    on_step(step - 1, figures)
+        except RunError as error:
+            # verl has no step without a dialogue: it ends there, in words that say nothing of why there is none.
+            if failures := recorded_failures(attempt / _RECORDS, step, spec.rows):
+                raise all_failed(failures, f"step {step + 1} of training") from error
+            raise
     _load_trained(policy, folder / f"global_step_{arm.config.rl.steps}" / "actor" / "huggingface")
     return Budget.of(metrics)
 
