@@ -6,26 +6,32 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
 
-FAULTS = ("429", "500", "hangs", "no json", "no choice", "no words", "broken off", "stops", "drips")
+PASSING = ("429", "500", "hangs", "no json", "no choice", "no words", "broken off", "stops", "drips")
+"""Faults after which the same request may be answered."""
+REFUSALS = ("400", "413", "422")
+"""What a server says of a request that it will never answer: too long for its model, or stopped by a filter."""
+FAULTS = (*PASSING, *REFUSALS)
 TIMEOUT = 1.0
 """Seconds that the tests give an answer: less than a fault takes, and more than an answer on a busy machine."""
 
 
 class Server(ThreadingHTTPServer):
-    """Answers with the colour of the goal; a share of its answers is a fault, in turn of every kind."""
+    """Answers with the colour of the goal; a share of its answers is a fault, in turn of every one of some kinds."""
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, share: float = 0.0, says: str = "i want {colour} please") -> None:
+    def __init__(
+        self, share: float = 0.0, says: str = "i want {colour} please", kinds: Sequence[str] = PASSING
+    ) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.share, self.says = share, says
+        self.share, self.says, self.kinds = share, says, kinds
         self.asked: list[dict[str, Any]] = []
         self.faults: Counter[str] = Counter()
         self.lock = threading.Lock()
@@ -43,7 +49,7 @@ class Server(ThreadingHTTPServer):
             self.asked.append(asked)
             if self.rng.random() >= self.share:
                 return ""
-            kind = FAULTS[sum(self.faults.values()) % len(FAULTS)]
+            kind = self.kinds[sum(self.faults.values()) % len(self.kinds)]
             self.faults[kind] += 1
             return kind
 
@@ -62,9 +68,10 @@ class Handler(BaseHTTPRequestHandler):
         body = json.dumps({"choices": choices, "usage": {"prompt_tokens": 50, "completion_tokens": 5}}).encode()
         if fault == "hangs":
             time.sleep(2 * TIMEOUT)
-        if fault in ("429", "500"):
-            body = b'{"error": {"message": "not now"}}'
-        self.send_response(int(fault) if fault in ("429", "500") else 200)
+        if fault.isdigit():
+            why = "too much for the model's context" if fault in REFUSALS else "not now"
+            body = json.dumps({"error": {"message": why}}).encode()
+        self.send_response(int(fault) if fault.isdigit() else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

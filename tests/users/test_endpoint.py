@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from conftest import ColourFamily
-from fake_endpoint import FAULTS, TIMEOUT, Handler, Server, serve
+from fake_endpoint import FAULTS, REFUSALS, TIMEOUT, Server, serve
 from understudy.config import EndpointConfig
 from understudy.converse import Appointment, converse
 from understudy.endpoint.answers import Answer, AnswerStore
-from understudy.endpoint.client import BudgetSpent
+from understudy.endpoint.client import BudgetSpent, Refused
 from understudy.errors import ConfigError
 from understudy.speaker import Failure, Request
 from understudy.types import Message
@@ -34,7 +34,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def faulty() -> Iterator[Server]:
-    yield from serve(Server(share=0.2))
+    yield from serve(Server(share=0.2, kinds=FAULTS))
 
 
 def speaker(server: Server, folder: Path, **more: Any) -> EndpointSpeaker:
@@ -71,17 +71,22 @@ def test_a_thousand_dialogues_with_a_fifth_of_faults_are_all_accounted_for(fault
     held = converse(ColourFamily(), meetings(1000), Seller(), user, width=200)  # type: ignore[arg-type]
     assert len(held.traces) + len(held.failures) == 1000
     assert all(dialogue.outcome.reward == 1.0 for dialogue in held.dialogues), "a fault is no reward of 0"
-    # Three attempts fail with .2 ^ 3 = .8%: 8 of 1000 are expected, 25 is 6 standard errors above.
-    assert 0 < len(held.failures) < 25
-    assert all("3 attempts" in failure.reason for failure in held.failures)
+    # A refusal is that of one dialogue, which is not asked for again.
+    refused = [failure for failure in held.failures if "refuses the request" in failure.reason]
+    assert len(refused) == sum(faulty.faults[status] for status in REFUSALS)
+    assert all("too much for the model's context" in failure.reason for failure in refused)
+    # Three attempts fail with .2 ^ 3 = .8%, less where a refusal ends them: 25 of 1000 is 6 standard errors above.
+    silent = [failure for failure in held.failures if failure not in refused]
+    assert 0 < len(silent) < 25
+    assert all("3 attempts" in failure.reason for failure in silent)
     assert set(faulty.faults) == set(FAULTS)
-    assert min(faulty.faults.values()) > 20
+    assert min(faulty.faults.values()) > 15
     counts = user.client.counts
     spent = user.client.store.spent()
     assert counts["answered"] == len(held.traces) == spent.answers
     # An answer without words was billed as well.
     assert spent.prompt_tokens == 50 * (spent.answers + faulty.faults["no words"])
-    assert counts["failed"] == len(held.failures)
+    assert (counts["failed"], counts["refused"]) == (len(held.failures), len(refused))
     assert counts["tried again"] == sum(faulty.faults.values()) - len(held.failures)
     # A run that goes on pays for what is missing alone.
     faulty.share = 0.0
@@ -151,22 +156,54 @@ def test_answers_that_earlier_versions_kept_are_found(server: Server, tmp_path: 
     assert server.asked == []
 
 
-def test_what_cannot_be_mended_by_trying_again_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Server(share=1.0)
-    made.fault = lambda asked: "401"  # type: ignore[method-assign]
-    handler = Handler.do_POST
+@pytest.mark.parametrize("status", ["401", "403", "404"])
+def test_what_cannot_be_mended_by_trying_again_stops_at_once(status: str, server: Server, tmp_path: Path) -> None:
+    user = speaker(server, tmp_path)
+    user.reply([request(1)])
+    server.fault = lambda asked: status  # type: ignore[method-assign]
+    with pytest.raises(ConfigError, match=rf"refuses the request \({status}\)"):
+        user.reply([request()])
 
-    def refuse(self: Handler) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(401)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
 
-    monkeypatch.setattr(Handler, "do_POST", refuse)
-    for running in serve(made):
-        with pytest.raises(ConfigError, match="refuses the request"):
-            speaker(running, tmp_path).reply([request()])
-    monkeypatch.setattr(Handler, "do_POST", handler)
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refusal_is_that_of_one_dialogue_where_others_are_answered(
+    status: str, server: Server, tmp_path: Path
+) -> None:
+    def refuse_the_long(asked: dict[str, Any]) -> str:
+        return status if "very long" in asked["messages"][-1]["content"] else ""
+
+    server.fault = refuse_the_long  # type: ignore[method-assign]
+    long = request(2, Message("agent", "a very long story"))
+    for user in (speaker(server, tmp_path), speaker(server, tmp_path)):  # the second goes on with the run of the first
+        first, refused = user.reply([request(1), long])
+        assert first == Message("user", "i want red please")
+        assert isinstance(refused, Refused)
+        assert f"refuses the request ({status})" in refused.reason
+        assert "attempts" not in refused.reason
+        assert (user.client.counts["refused"], user.client.counts["tried again"]) == (1, 0)
+    # By itself as well: that others were answered is known from the file.
+    assert isinstance(speaker(server, tmp_path).reply([long])[0], Refused)
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_where_no_request_was_ever_answered_a_refusal_is_of_the_set_up(
+    status: str, server: Server, tmp_path: Path
+) -> None:
+    """A wrong parameter is refused in every request: that is one message, not a thousand failed dialogues."""
+    server.fault = lambda asked: status  # type: ignore[method-assign]
+    with pytest.raises(ConfigError, match=rf"no request was ever answered: .*\({status}\)") as caught:
+        speaker(server, tmp_path).reply([request(seed) for seed in range(5)])
+    assert "check model" in caught.value.fix
+
+
+def test_a_failure_says_what_to_do_by_its_kind(server: Server, tmp_path: Path) -> None:
+    user = speaker(server, tmp_path, retries=0)
+    kinds = iter(["", "500", "no words", "400"])
+    server.fault = lambda asked: next(kinds)  # type: ignore[method-assign]
+    _, *failures = (user.reply([request(seed)])[0] for seed in range(4))
+    for failure, what in zip(failures, ("--resume", "max_tokens", "context"), strict=True):
+        assert isinstance(failure, Failure)
+        assert what in failure.fix
 
 
 def test_a_missing_key_or_prompt_is_said_before_anything_is_asked(

@@ -78,6 +78,12 @@ class AnswerStore:
         with closing(self._open()) as database, database:
             database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", values)
 
+    def is_empty(self) -> bool:
+        """Whether no process that shares the file has ever had an answer, one that could not be used included."""
+        with closing(self._open()) as database:
+            (found,) = database.execute("SELECT EXISTS (SELECT 1 FROM answers)").fetchone()
+        return not found
+
     def spent(self) -> Spent:
         """By all processes that share the file, in this run and those that it goes on from."""
         with closing(self._open()) as database:

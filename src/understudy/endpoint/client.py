@@ -23,6 +23,19 @@ from understudy.speaker import Failure
 T = TypeVar("T")
 
 _LONGEST_PAUSE_SECONDS = 30.0
+_OF_ONE_REQUEST = frozenset({400, 413, 422})
+"""Statuses that may be about this request alone: longer than the model's context, stopped by a filter of contents."""
+_TRY_AGAIN = frozenset({408, 409, 429})
+"""Statuses besides those from 500 after which the same request may be answered."""
+
+_LOOK_AFTER = (
+    "see that the endpoint is up and takes so many requests (base_url, concurrency, timeout_seconds, retries), and go on "
+    "with --resume: all answers are kept"
+)
+_SAY_IT_OTHERWISE = (
+    "raise max_tokens (a model that thinks until its limit says nothing) or give another prompt, in a new run"
+)
+_MEND_WHAT_IT_NAMES = "mend what it names in a new run: a model with a longer context, another prompt, other parameters"
 
 
 class BudgetSpent(UnderstudyError):
@@ -42,13 +55,20 @@ class Question:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Refused(Failure):
+    """The endpoint will not answer this question, however often it is asked."""
+
+
 class EndpointClient:
     """Gets an answer that can be used, or a `Failure`, for each question.
 
     A request is tried again after refusals for load (429), errors of the server (5xx), time-outs, broken connections, and
-    answers that are no JSON or cannot be used; with pauses that double. Every answer that can be used is kept in `store` under
-    the model, what was asked, how it is sampled and the question's seed, so that a run that goes on asks for none of them
-    again; what the others cost is kept as well.
+    answers that are no JSON or cannot be used; with pauses that double. What is refused for what it holds (400, 413, 422: too
+    long for the model, stopped by a filter) is `Refused` and not asked again, but where no request was ever answered the
+    set-up is taken to be wrong. Every answer that can be used is kept in `store` under the model, what was asked, how it is
+    sampled and the question's seed, so that a run that goes on asks for none of them again; what the others cost is kept as
+    well.
 
     Args:
         config: model, address, limits and prices.
@@ -61,7 +81,8 @@ class EndpointClient:
     def __init__(self, config: EndpointConfig, store: AnswerStore) -> None:
         self.config, self.store = config, store
         self.counts: Counter[str] = Counter()
-        """Requests by what became of them: `answered`, `kept` (from the store), `tried again`, `failed`, `cut`."""
+        """Requests by what became of them: `answered`, `kept` (from the store), `tried again`, `failed` (of them `refused`),
+        `cut`."""
         self._lock = threading.Lock()
         self._client = _client(config)
 
@@ -73,10 +94,15 @@ class EndpointClient:
 
         Raises:
             BudgetSpent: if tokens or money are used up.
-            ConfigError: if the endpoint refuses a request that cannot be mended by trying again.
+            ConfigError: if the endpoint refuses the key, the model or the like; or refuses requests and never answered one,
+                so that the fault is in what all of them share.
         """
         with ThreadPoolExecutor(max_workers=self.config.concurrency) as pool:
-            return list(pool.map(lambda question: self._one(question, read), questions))
+            found = list(pool.map(lambda question: self._one(question, read), questions))
+        refused = next((answer for answer in found if isinstance(answer, Refused)), None)
+        if refused is not None and self.store.is_empty():
+            raise self._wrong(f"no request was ever answered: {refused.reason}")
+        return found
 
     def _one(self, question: Question, read: Callable[[str], T]) -> T | Failure:
         asked = {
@@ -86,28 +112,31 @@ class EndpointClient:
             "max_tokens": self.config.max_tokens,
         }
         key = hashlib.sha256(json.dumps([asked, question.seed], sort_keys=True).encode()).hexdigest()
-        answer = self.store.get(key)
-        if answer is not None:
+        kept = self.store.get(key)
+        if kept is not None:
             self._count("kept")
-            return read(answer.text)
+            return read(kept.text)
         self._stop_if_spent()
-        why = ""
+        failure = Failure("")
         for attempt in range(self.config.retries + 1):
             if attempt:
                 self._stop_if_spent()
                 self._count("tried again")
                 time.sleep(min(_LONGEST_PAUSE_SECONDS, self.config.pause_seconds * 2 ** (attempt - 1)))
-            try:
-                answer = self._send(asked)
-            except _NoAnswer as error:
-                why = str(error)
+            answer = self._send(asked)
+            if isinstance(answer, Refused):
+                self._count("refused")
+                self._count("failed")
+                return answer
+            if isinstance(answer, Failure):
+                failure = answer
                 continue
             try:
                 found = read(answer.text)
             except ValueError as error:
                 # It was billed all the same (a model that thinks until its limit says nothing).
                 self.store.put(f"unusable {uuid.uuid4()}", replace(answer, text=""))
-                why = f"the endpoint's answer cannot be used: {error}"
+                failure = Failure(f"the endpoint's answer cannot be used: {error}", fix=_SAY_IT_OTHERWISE)
                 continue
             self.store.put(key, answer)
             self._count("answered")
@@ -115,32 +144,46 @@ class EndpointClient:
                 self._count("cut")
             return found
         self._count("failed")
-        return Failure(f"{why} ({self.config.retries + 1} attempts)")
+        return replace(failure, reason=f"{failure.reason} ({self.config.retries + 1} attempts)")
 
-    def _send(self, asked: dict[str, Any]) -> Answer:
+    def _send(self, asked: dict[str, Any]) -> Answer | Failure:
+        """One attempt.
+
+        Raises:
+            ConfigError: if no other request would be answered either.
+        """
         from openai import APIConnectionError, APIStatusError
 
         limit = self.config.timeout_seconds
         try:
             return _read(await_within(limit, self._post(asked)))
-        except TimeoutError as error:
-            raise _NoAnswer(f"no whole answer from the endpoint in {limit:g} seconds (timeout_seconds)") from error
+        except TimeoutError:
+            why = f"no whole answer from the endpoint in {limit:g} seconds (timeout_seconds)"
+            return Failure(why, fix=_LOOK_AFTER)
         except APIStatusError as error:
-            if error.status_code not in (408, 409, 429) and error.status_code < 500:
-                raise ConfigError(
-                    f"the endpoint refuses the request ({error.status_code}): {error.message}",
-                    where=f"endpoint {self.config.model}",
-                    fix="check model, base_url, the key and the limits of the section",
-                ) from error
-            raise _NoAnswer(f"the endpoint answered {error.status_code}") from error
+            status = error.status_code
+            if status in _TRY_AGAIN or status >= 500:
+                return Failure(f"the endpoint answered {status}", fix=_LOOK_AFTER)
+            why = f"the endpoint refuses the request ({status}): {error.message}"
+            if status in _OF_ONE_REQUEST:
+                return Refused(why, fix=_MEND_WHAT_IT_NAMES)
+            raise self._wrong(why) from error
         except APIConnectionError as error:  # connections that broke, or were never made
-            raise _NoAnswer(f"no answer from the endpoint: {error}") from error
+            return Failure(f"no answer from the endpoint: {error}", fix=_LOOK_AFTER)
         except ValueError as error:
-            raise _NoAnswer(f"the endpoint's answer cannot be read: {error}") from error
+            return Failure(f"the endpoint's answer cannot be read: {error}", fix=_LOOK_AFTER)
 
     async def _post(self, asked: dict[str, Any]) -> str:
         response = await self._client.chat.completions.with_raw_response.create(**asked)
         return str(response.text)
+
+    def _wrong(self, what: str) -> ConfigError:
+        """What is said where no request can be answered."""
+        return ConfigError(
+            what,
+            where=f"endpoint {self.config.model}",
+            fix="check model, base_url, the key and the limits of the section",
+        )
 
     def _stop_if_spent(self) -> None:
         config = self.config
@@ -163,10 +206,6 @@ class EndpointClient:
     def _count(self, what: str) -> None:
         with self._lock:
             self.counts[what] += 1
-
-
-class _NoAnswer(Exception):
-    """One attempt failed in a way that another one may mend."""
 
 
 def _read(body: str) -> Answer:
