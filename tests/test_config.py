@@ -200,3 +200,36 @@ def test_align_takes_a_pretrained_user_alone() -> None:
     given = ["user_model.base=x", "user_model.prompt=once", "sft.learning_rate=2e-5", "user_model.max_length=4096",
              "sft.batch_tokens=8192"]  # fmt: skip
     assert load_config(overrides=given, preset="align").user_model.base == "x"
+
+
+def test_further_parameters_of_a_request_are_given_as_a_mapping_or_one_by_one(written) -> None:
+    reasoning = {"max_tokens": None, "max_completion_tokens": 900, "extra": {"a": [1, True]}}
+    path = written("prompted:\n  parameters: {max_tokens: null, max_completion_tokens: 900, extra: {a: [1, true]}}\n")
+    config = load_config(path, ["interactivity.parameters.reasoning_effort=low", "interactivity.parameters.seed=1"])
+    assert config.prompted.parameters == reasoning
+    assert config.interactivity.parameters == {"reasoning_effort": "low", "seed": 1}
+    assert config_from(yaml.safe_load(dump_config(config))) == config
+    assert load_config().prompted.parameters == {}
+    # As fixed as the rest.
+    config.prompted.parameters["extra"]["a"].append(2)
+    assert config.prompted.parameters == reasoning
+    assert hash(config) == hash(config_from(yaml.safe_load(dump_config(config))))
+
+
+@pytest.mark.parametrize("name", ["model", "messages", "stream", "n"])
+def test_a_parameter_that_is_not_theirs_to_set_is_refused(name: str) -> None:
+    error = error_of(None, f"prompted.parameters.{name}=2")
+    assert f"prompted: parameters holds {name}" in str(error)
+    assert error.where == f"override prompted.parameters.{name}=2"
+
+
+@pytest.mark.parametrize("value", ["low", "[1]", "null", "true"])
+def test_parameters_that_are_no_mapping_are_refused(value: str) -> None:
+    error = error_of(None, f"prompted.parameters={value}")
+    assert "prompted.parameters is" in str(error)
+    assert "null leaves one out" in error.fix
+
+
+@pytest.mark.parametrize("value", ["2026-01-01", ".nan", "[.inf]"])
+def test_a_parameter_that_is_no_json_is_refused(value: str) -> None:
+    assert "prompted.parameters.x" in str(error_of(None, f"prompted.parameters.x={value}"))

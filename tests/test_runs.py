@@ -372,6 +372,7 @@ def test_a_run_from_before_an_option_is_gone_on_with_at_its_default(tmp_path: Pa
         for section, values in run.manifest["config"].items()
     }
     assert "forward_turns" not in older["rl"]
+    assert "parameters" not in older["prompted"]
     assert older["verl"] == {}
     assert not any("remote_code" in older[section] for section in older if section.endswith("model"))
     write_json(tmp_path / "manifest.json", {**run.manifest, "config": older})

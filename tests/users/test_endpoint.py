@@ -110,6 +110,27 @@ def test_a_server_that_drips_is_waited_for_no_longer_than_one_that_is_silent(ser
     assert user.client.counts["tried again"] == 1
 
 
+def test_further_parameters_win_and_null_leaves_one_out(server: Server, tmp_path: Path) -> None:
+    """As models that reason ask for, and servers of one's own."""
+    more = {
+        "max_tokens": None, "max_completion_tokens": 900, "temperature": 0.3, "top_k": 5,
+        "chat_template_kwargs": {"enable_thinking": False, "budget": None},
+    }  # fmt: skip
+    speaker(server, tmp_path, parameters=more).reply([request()])
+    (asked,) = server.asked
+    assert {name: value for name, value in asked.items() if name != "messages"} == {
+        "model": "m", "max_completion_tokens": 900, "temperature": 0.3, "top_k": 5,
+        "chat_template_kwargs": {"enable_thinking": False, "budget": None},
+    }  # fmt: skip
+    # An answer is kept under them.
+    speaker(server, tmp_path, parameters=more).reply([request()])
+    assert len(server.asked) == 1
+    speaker(server, tmp_path, parameters=more | {"top_k": 6}).reply([request()])
+    speaker(server, tmp_path).reply([request()])
+    assert len(server.asked) == 3
+    assert (server.asked[2]["temperature"], server.asked[2]["max_tokens"]) == (1.0, 200)
+
+
 def test_roles_are_reversed_and_the_goal_is_in_the_prompt_alone(server: Server, tmp_path: Path) -> None:
     said = (Message("user", "hi"), Message("agent", "yes ?", shown="3 left"))
     (answer,) = speaker(server, tmp_path).reply([request(0, *said)])

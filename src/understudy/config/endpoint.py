@@ -8,6 +8,10 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from understudy.config.base import StageConfig, broken
+from understudy.config.parameters import Parameters
+
+_NOT_THEIRS = ("model", "messages", "stream", "n")
+"""Parameters of a request that cannot be given: one question is put to one model, and one whole answer is read."""
 
 
 class EndpointConfig(StageConfig):
@@ -25,6 +29,8 @@ class EndpointConfig(StageConfig):
     """Decoding temperature, 0 to 2."""
     max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 200
     """Longest answer in tokens, 1 to 100000."""
+    parameters: Parameters = Parameters()
+    """Further parameters of each request, by name; they win over temperature and max_tokens, and null leaves one out."""
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 16
     """Requests at once, in each worker process, 1 to 1024."""
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
@@ -44,6 +50,13 @@ class EndpointConfig(StageConfig):
 
     @model_validator(mode="after")
     def _rules(self) -> EndpointConfig:
+        for name in _NOT_THEIRS:
+            if name in self.parameters:
+                raise broken(
+                    f"parameters.{name}",
+                    f"parameters holds {name}, but one question is put to one model, and one whole answer is read",
+                    "leave it out; the model is given by model, what it is asked by prompt",
+                )
         if self.max_cost is not None and not self.price_in and not self.price_out:
             raise broken("max_cost", "max_cost is given, but no price", "give price_in and price_out, or leave it out")
         return self

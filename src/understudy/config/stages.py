@@ -268,6 +268,7 @@ _LATER: Mapping[str, tuple[StageConfig, Iterable[str]]] = {
     ),
     "realignment": (RealignmentConfig(), RealignmentConfig.model_fields),
     "verl": (VerlConfig(), VerlConfig.model_fields),
+    "prompted": (PromptedConfig(), ("parameters",)),
     "interactivity": (InteractivityConfig(), InteractivityConfig.model_fields),
 }
 LATER_KEYS: Mapping[str, Any] = {

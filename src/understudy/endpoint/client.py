@@ -105,12 +105,7 @@ class EndpointClient:
         return found
 
     def _one(self, question: Question, read: Callable[[str], T]) -> T | Failure:
-        asked = {
-            "model": self.config.model,
-            "messages": list(question.messages),
-            "temperature": self.config.temperature,
-            "max_tokens": self.config.max_tokens,
-        }
+        asked = self._request(question)
         key = hashlib.sha256(json.dumps([asked, question.seed], sort_keys=True).encode()).hexdigest()
         kept = self.store.get(key)
         if kept is not None:
@@ -146,6 +141,18 @@ class EndpointClient:
         self._count("failed")
         return replace(failure, reason=f"{failure.reason} ({self.config.retries + 1} attempts)")
 
+    def _request(self, question: Question) -> dict[str, Any]:
+        """All that is sent; without `parameters` what earlier versions sent, whose kept answers must be found."""
+        config = self.config
+        asked = {
+            "model": config.model,
+            "messages": list(question.messages),
+            "temperature": config.temperature,
+            "max_tokens": config.max_tokens,
+            **config.parameters,
+        }
+        return {name: value for name, value in asked.items() if value is not None}
+
     def _send(self, asked: dict[str, Any]) -> Answer | Failure:
         """One attempt.
 
@@ -174,7 +181,11 @@ class EndpointClient:
             return Failure(f"the endpoint's answer cannot be read: {error}", fix=_LOOK_AFTER)
 
     async def _post(self, asked: dict[str, Any]) -> str:
-        response = await self._client.chat.completions.with_raw_response.create(**asked)
+        # Servers take more parameters than the package knows names of: all go as they are.
+        rest = {name: value for name, value in asked.items() if name not in ("model", "messages")}
+        response = await self._client.chat.completions.with_raw_response.create(
+            model=asked["model"], messages=asked["messages"], extra_body=rest
+        )
         return str(response.text)
 
     def _wrong(self, what: str) -> ConfigError:
@@ -182,7 +193,7 @@ class EndpointClient:
         return ConfigError(
             what,
             where=f"endpoint {self.config.model}",
-            fix="check model, base_url, the key and the limits of the section",
+            fix="check model, base_url, the key, and the limits and parameters of the section",
         )
 
     def _stop_if_spent(self) -> None:
