@@ -15,13 +15,14 @@ import pytest
 from rich.console import Console
 
 from understudy.config import ARMS
-from understudy.endpoint.answers import SCORES, Answer, AnswerStore
+from understudy.endpoint.answers import ANSWERS, SCORES, Answer, AnswerStore
 from understudy.errors import RunError
 from understudy.report import build_report, print_summary, summarise
 from understudy.report.findings import headline, standing
 from understudy.report.palette import STAND_IN_NOTE
 from understudy.report.read import read_run
 from understudy.results import Further
+from understudy.runs import MetricsLog
 
 # The tests have no packages of their own (import mode importlib): the fake run is loaded by its path.
 _spec = importlib.util.spec_from_file_location("understudy_fake_run", Path(__file__).with_name("fake_run.py"))
@@ -443,6 +444,35 @@ def test_tokens_turns_and_interactivity_stand_on_the_page_and_in_the_terminal(tm
     rows = [line.split() for line in out.getvalue().splitlines() if line.split()[:1] == ["base"]]
     assert rows[1] == ["base", "4.2", "±0.2", "40.0", "±2.0", "0.300", "±0.100"]
     assert "…" not in out.getvalue()
+
+
+def test_answers_that_were_cut_are_told_where_there_are_any(tmp_path: Path) -> None:
+    fake.write_manifest(tmp_path, ["elicit"], [0])
+    fake.write_cell(tmp_path, "elicit", 0)
+    store = AnswerStore(tmp_path / "shared" / ANSWERS)
+    store.put("whole", Answer("i want it all", 50, 5))
+    words = Page(build_report(tmp_path).read_text(encoding="utf-8")).words
+    assert "1 answers of the prompted LLM, 55 tokens" in words
+    assert "cut at" not in words
+    store.put("cut", Answer("i want it", 50, 4, cut=True))
+    store.put("unusable 1", Answer("", 50, 4, cut=True))  # it was asked for again, and is no answer
+    words = Page(build_report(tmp_path).read_text(encoding="utf-8")).words
+    assert "2 answers of the prompted LLM, 163 tokens, 1 cut at the limit of tokens" in words
+
+
+def test_dialogues_that_failed_in_training_are_told_where_there_are_any(tmp_path: Path) -> None:
+    fake.write_manifest(tmp_path, ["elicit"], [0, 1])
+    for seed in (0, 1):
+        fake.write_cell(tmp_path, "elicit", seed)
+    cell = tmp_path / "stages" / "elicit" / "seed0"
+    words = Page(build_report(tmp_path).read_text(encoding="utf-8")).words
+    assert "could not be finished" not in words, "earlier versions did not count them"
+    for arm, seed, failed in (("interactive", 0, 1200), ("interactive", 1, 34), ("oracle", 0, 0), ("calibrated", 1, 5)):
+        log = MetricsLog(cell.parent / f"seed{seed}" / arm / "metrics.jsonl")
+        log.append({"step": fake.STEPS, "reward": 0.5, "entropy": 1.0, "failed": failed})
+        log.append({"step": fake.STEPS + 1, "reward": 0.5, "entropy": 1.0, "failed": 0})
+    words = Page(build_report(tmp_path).read_text(encoding="utf-8")).words
+    assert "In training, dialogues that could not be finished were left out: interactive 1,234, calibrated 5." in words
 
 
 def test_interaction_over_seeds_has_a_t_interval(tmp_path: Path) -> None:

@@ -31,11 +31,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Answers that are kept, and the tokens of all that were billed, those that could not be used included."""
+    """Answers that are kept, and the tokens of all that were billed, those that could not be used included.
+
+    Attributes:
+        cut: how many of the answers stopped at the limit of tokens.
+    """
 
     answers: int
     prompt_tokens: int
     completion_tokens: int
+    cut: int
 
     def cost(self, price_in: float, price_out: float) -> float:
         """In the unit of the prices, which are per million tokens."""
@@ -89,7 +94,8 @@ class AnswerStore:
         with closing(self._open()) as database:
             row = database.execute(
                 "SELECT COALESCE(SUM(text != ''), 0), "
-                "COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(completion_tokens), 0) FROM answers"
+                "COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(completion_tokens), 0), "
+                "COALESCE(SUM(text != '' AND cut), 0) FROM answers"
             ).fetchone()
         return Spent(*row)
 

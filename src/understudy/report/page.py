@@ -195,7 +195,12 @@ def _endpoint(data: RunData) -> list[tuple[str, str]]:
         prices = found if isinstance(found, dict) else {}
         cost = spent.cost(float(prices.get("price_in") or 0), float(prices.get("price_out") or 0))
         tokens = spent.prompt_tokens + spent.completion_tokens
-        facts.append((f"{spent.answers:,}", f"{what}, {tokens:,} tokens" + (f", {cost:,.2f}" if cost else "")))
+        parts = [what, f"{tokens:,} tokens"]
+        if cost:
+            parts.append(f"{cost:,.2f}")
+        if spent.cut:
+            parts.append(f"{spent.cut:,} cut at the limit of tokens")
+        facts.append((f"{spent.answers:,}", ", ".join(parts)))
     return facts
 
 

@@ -39,6 +39,7 @@ class ArmRow:
         training_user: in words; None if the arm met nobody.
         in_training: reward over the last steps of training (sampled at T=1); None for arms without RL.
         walked_out, turns, failed, endings: at tuned decoding; means over seeds, `failed` and `endings` summed.
+        failed_in_training: dialogues that training had to leave out, over all seeds.
         details: the family's further figures and the agent's turns at tuned decoding, over seeds.
         beyond_base: the same less base's, paired over seeds; empty for base itself and without it.
         heard: the agent's perplexity to the referee by decoding; empty where no referee judged.
@@ -60,6 +61,7 @@ class ArmRow:
     walked_out: float
     turns: float
     failed: int
+    failed_in_training: int
     endings: Mapping[str, int]
     details: Mapping[str, Estimate]
     beyond_base: Mapping[str, Estimate]
@@ -196,7 +198,7 @@ def _family(name: str, cells: Sequence[CellData]) -> FamilySummary:
         people=first.judge_label,
         reward_name=first.reward_name,
         reward_max=first.reward_max,
-        arms=tuple(_row(arm, by_arm, _judged(cells, arm)) for arm in names),
+        arms=tuple(_row(arm, by_arm, cells) for arm in names),
         differences=differences,
         finished=tuple(cell.seed for cell in cells if cell.all_judged),
         expected=tuple(cell.seed for cell in cells),
@@ -204,8 +206,8 @@ def _family(name: str, cells: Sequence[CellData]) -> FamilySummary:
     )
 
 
-def _row(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]], judged: Sequence[Interactivity]) -> ArmRow:
-    results = list(by_arm[arm].values())
+def _row(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]], cells: Sequence[CellData]) -> ArmRow:
+    results, judged = list(by_arm[arm].values()), _judged(cells, arm)
     tuned = [r.decoding["tuned"] for r in results]
     rewards = {}
     for decoding in ("T=1", "tuned", "greedy"):
@@ -229,6 +231,7 @@ def _row(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]], judged: Sequen
         walked_out=_mean([s.walked_out_share for s in tuned]),
         turns=_mean([s.turns for s in tuned]),
         failed=sum(s.failed for s in tuned),
+        failed_in_training=sum(int(row.get("failed", 0)) for cell in cells for row in cell.metrics.get(arm, ())),
         endings=endings,
         details=_over_seeds([_details(score) for score in tuned]),
         beyond_base={} if arm == "base" else _beyond(by_arm[arm], by_arm.get("base", {})),
