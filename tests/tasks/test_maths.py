@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +16,9 @@ from understudy.errors import ConfigError, LogError
 from understudy.pipeline.known_logs import known_family, known_logs
 from understudy.tasks import is_known, load_family
 from understudy.tasks.base import Check, FinalAct
-from understudy.tasks.maths import Maths
-from understudy.tasks.maths.family import AGENT_PROMPT, OTHER_NUMBER, final_answer, is_right
+from understudy.tasks.maths import Maths, answers
+from understudy.tasks.maths.answers import is_right
+from understudy.tasks.maths.family import AGENT_PROMPT, OTHER_NUMBER, final_answer
 from understudy.tasks.maths.population import LEAVING, NOTHING_MORE, Patience, People
 from understudy.tasks.maths.problems import Problem, read_problems
 from understudy.tasks.prose import sentences
@@ -153,6 +158,51 @@ def test_what_is_right(answer: str, right: bool) -> None:
     assert (outcome.reward, outcome.details["told"]) == (float(right), 0)
     assert FAMILY.final_act(TASK, messages) == FinalAct(1, "final answer :")
     assert FAMILY.final_act_reward(TASK, messages, 1, f"final answer : {answer}") == float(right)
+
+
+def test_answers_are_checked_from_any_thread() -> None:
+    """As verl's agent loops do: coroutines in a thread of an actor that is not the main one."""
+
+    async def reward(answer: str) -> float:
+        return FAMILY.outcome(TASK, said(ASKED, f"final answer : {answer}"), "final").reward
+
+    async def rewards() -> list[float]:
+        return await asyncio.gather(*(reward(answer) for answer in ("600", "7", "1200/2")))
+
+    with ThreadPoolExecutor(4) as threads:
+        assert threads.submit(lambda: asyncio.run(rewards())).result(60) == [1, 0, 1]
+        # Each thread is given the answer to its own question.
+        numbers = [str(n) for n in range(590, 610)] * 3
+        assert list(threads.map(lambda n: is_right(n, "600"), numbers)) == [n == "600" for n in numbers]
+
+
+@pytest.fixture
+def little_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(answers, "SECONDS", 0.5)
+    answers._checker.cache_clear()  # a new process, which is given so much
+    yield
+    answers._checker.cache_clear()
+
+
+@pytest.mark.parametrize("hostile", ["9**9**9**9", "9^{9^{9^9}}", "(99999!)!", f"{'(' * 2000}1{')' * 2000}"])
+def test_what_would_take_forever_is_wrong_and_soon(hostile: str, little_time: None) -> None:
+    start = time.monotonic()
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(is_right, hostile, "600").result() is False
+        assert is_right("600", "600"), "the next one is checked as if nothing had been"
+    # Two processes are started and half a second is waited: 2 s on an idle machine.
+    assert time.monotonic() - start < 60
+
+
+def test_math_verify_may_be_lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "math_verify.py").write_text("raise ImportError('no math_verify here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    answers._checker.cache_clear()
+    with pytest.raises(ConfigError, match=r"not installed \(no math_verify here\)") as caught:
+        Maths.from_folder(FIXTURE)
+    assert "[maths]" in caught.value.fix
+    monkeypatch.undo()
+    assert is_right("1", "1"), "once it is there, it is found"
 
 
 def test_leaving_earns_nothing_and_numbers_of_ones_own_are_contradictions() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from understudy.errors import ConfigError
 from understudy.tasks.base import Check, FinalAct
 from understudy.tasks.grammar import Literal
+from understudy.tasks.maths.answers import is_right
 from understudy.tasks.maths.population import People, told
 from understudy.tasks.maths.problems import TEST, TRAIN, Problem, read_problems
 from understudy.tasks.population import Option, Population, ReplyDistribution
@@ -135,20 +135,3 @@ class Maths:
 def final_answer(text: str) -> str:
     """What stands behind the last `final answer :`."""
     return text[text.lower().rfind(FINAL) + len(FINAL) :].strip()
-
-
-def is_right(answer: str, truth: str) -> bool:
-    """Whether two answers are the same number or expression, however written (math-verify).
-
-    Raises:
-        ConfigError: if math-verify is not installed.
-    """
-    try:
-        from math_verify import parse, verify
-    except ImportError as error:
-        raise ConfigError(
-            "checking answers needs math-verify, which is not installed", where="maths", fix="pip install -e '.[maths]'"
-        ) from error
-    # MATH's answers are LaTeX, which is read as such between dollars alone; people and models write what they like.
-    in_dollars = (f"${text.strip().strip('$')}$" for text in (truth, answer))
-    return bool(verify(parse(truth), parse(answer)) or verify(*map(parse, in_dollars)))
