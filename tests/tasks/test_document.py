@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -23,7 +24,7 @@ from understudy.errors import ConfigError, LogError
 from understudy.pipeline.known_logs import known_family, known_logs
 from understudy.tasks import is_known, load_family
 from understudy.tasks.base import Check, FinalAct
-from understudy.tasks.document import Document, phrases
+from understudy.tasks.document import Document, articles, phrases
 from understudy.tasks.document.articles import WORDS, Article, read_articles
 from understudy.tasks.document.coherence import ALREADY_THERE, DISOWNS, FALSE_APPROVAL, MISSED, NOT_ITS_OWN
 from understudy.tasks.document.population import NEAR, Persona
@@ -124,7 +125,7 @@ def write(folder: Path, part: str, form: str, texts: list[str]) -> None:
         from pyarrow import parquet
 
         place = folder / "data" if form == "shards" else folder
-        place.mkdir(exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
         for i, row in enumerate(rows):
             name = f"{part}-{i:05}-of-{len(rows):05}" if form == "shards" else part
             parquet.write_table(
@@ -189,6 +190,67 @@ def test_an_article_is_there_once_and_never_on_both_sides(tmp_path: Path) -> Non
         Document.from_folder(tmp_path)
 
 
+def test_without_a_part_for_judging_some_of_the_others_are_kept(tmp_path: Path) -> None:
+    write_articles(tmp_path, 200, 1)
+    (tmp_path / "test.jsonl").unlink()
+    family = Document.from_folder(tmp_path)
+    held_out = {article.text for article in family.held_out}
+    # One in ten of 200: 20, give or take 4.2; 5 standard errors.
+    assert 3 < len(held_out) < 41
+    assert len(family.articles) == 200 - len(held_out)
+    assert held_out.isdisjoint(article.text for article in family.articles)
+    # What is kept is kept, whatever else is there and in which order.
+    lines = (tmp_path / "train.jsonl").read_text().splitlines()
+    (tmp_path / "train.jsonl").write_text("\n".join([*reversed(lines), json.dumps({"text": TEXT})]))
+    assert held_out <= {article.text for article in Document.from_folder(tmp_path).held_out} <= held_out | {TEXT}
+    (tmp_path / "train.jsonl").write_text(json.dumps({"text": TEXT}))
+    with pytest.raises(LogError, match="1 articles, too few to keep one in 10 of them for judging") as caught:
+        Document.from_folder(tmp_path)
+    assert "part 'test'" in caught.value.fix
+
+
+@pytest.mark.parametrize("column", ["text", "document", "article", "content"])
+def test_the_article_may_stand_in_a_column_of_another_name(column: str, tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text(json.dumps({"id": 1, column: TEXT, "summary": "One. Two."}))
+    assert [article.text for article in read_articles(tmp_path, "train")] == [TEXT]
+
+
+def test_a_data_set_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`datasets` itself, of a folder in the form of its own: what has a `test` and what has not."""
+    pytest.importorskip("datasets")
+    write(tmp_path / "both", "train", "shards", [TEXT, OTHER])
+    write(tmp_path / "both", "test", "shards", [THIRD])
+    family = Document.from_folder(Path(f"hub:{tmp_path / 'both'}"))
+    assert [article.text for article in family.articles] == [TEXT, OTHER]
+    assert [article.text for article in family.held_out] == [THIRD]
+    write_articles(tmp_path / "made", 60, 1)
+    texts = [json.loads(line)["text"] for line in (tmp_path / "made" / "train.jsonl").read_text().splitlines()]
+    write(tmp_path / "one", "train", "parquet", texts)
+    family = Document.from_folder(Path(f"hub:{tmp_path / 'one'}"))
+    assert sorted(article.text for article in (*family.articles, *family.held_out)) == sorted(texts)
+    with pytest.raises(LogError, match=r"Available.*default"):
+        Document.from_folder(Path(f"hub:{tmp_path / 'one'}:other"))
+
+
+def test_no_more_is_read_than_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    asked: list[tuple[Any, ...]] = []
+
+    def load(name: str, config: str | None, *, split: str, streaming: bool) -> Iterator[dict[str, str]]:
+        assert streaming
+        asked.append((name, config, split))
+        for year in range(1500, 1510):
+            yield {"text": f"In {year} nothing happened here, as far as anybody can tell today. {TEXT}"}
+        raise AssertionError("read on")
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr(datasets, "get_dataset_split_names", lambda name, config: ["train"])
+    monkeypatch.setattr(articles, "MOST", 10)
+    family = Document.from_folder(Path("hub:someone/wikipedia:20231101.en"))
+    assert asked == [("someone/wikipedia", "20231101.en", "train")]
+    assert len(family.articles) + len(family.held_out) == 10
+
+
 FIRST = json.dumps({"text": TEXT})
 
 
@@ -196,8 +258,9 @@ FIRST = json.dumps({"text": TEXT})
     ("line", "message"),
     [
         (b"{", "is no JSON"),
-        (b'{"title": "x"}', "has no `text`"),
-        (b'["text"]', "has no `text`"),
+        (b'{"title": "x", "body": "y"}', "has none of `text`, `document`, `article`, `content`, but `title`, `body`"),
+        (b'["text"]', "has none of `text`, `document`, `article`, `content`\n"),
+        (b'{"article": null}', "has a `article` that is NoneType, no string"),
         (b'{"text": null}', "has a `text` that is NoneType, no string"),
         (b'{"text": "x", "title": 7}', "has a `title` that is int, no string"),
         (b'{"text": "\xff"}', "is no UTF-8"),
@@ -222,6 +285,8 @@ def test_what_a_folder_can_lack(tmp_path: Path) -> None:
 
     assert refused("does not exist", tmp_path / "none") == str(tmp_path / "none")
     assert refused("holds no part 'train'") == str(tmp_path)
+    with pytest.raises(LogError, match="holds no part 'train'"):
+        Document.from_folder(tmp_path)
     file = tmp_path / "train.jsonl"
     file.mkdir()
     assert refused("cannot be read") == str(file)

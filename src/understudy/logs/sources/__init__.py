@@ -2,7 +2,7 @@
 
 from understudy.logs.sources.columnar import hub_records
 from understudy.logs.sources.files import SUFFIXES, files_of, raw_records
-from understudy.logs.sources.parts import part_files, part_records
+from understudy.logs.sources.parts import has_part, part_files, part_records
 from understudy.logs.sources.raw import Raw
 
-__all__ = ["SUFFIXES", "Raw", "files_of", "hub_records", "part_files", "part_records", "raw_records"]
+__all__ = ["SUFFIXES", "Raw", "files_of", "has_part", "hub_records", "part_files", "part_records", "raw_records"]

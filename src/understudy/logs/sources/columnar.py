@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,7 @@ def hub_records(
     Raises:
         LogError: if `datasets` is missing, or the data set or its split cannot be had.
     """
-    try:
-        import datasets
-    except ImportError:
-        raise LogError("data sets by name need the package `datasets`", where=name, fix=_HUB) from None
-    try:
+    with _datasets(name, config) as datasets:
         rows = datasets.load_dataset(name, config, split=split, streaming=True)
         place, number = f"{name}:{config}" if config else name, 0
         for number, row in enumerate(rows, 1):
@@ -36,6 +33,28 @@ def hub_records(
                 on_records(number)
             yield Raw(f"{place}:{split}:{number}", dict(row))
         on_records(number)
+
+
+def hub_splits(name: str, config: str | None = None) -> list[str]:
+    """The splits of such a data set.
+
+    Raises:
+        LogError: if `datasets` is missing, or the data set cannot be had.
+    """
+    with _datasets(name, config) as datasets:
+        found: list[str] = datasets.get_dataset_split_names(name, config)
+        return found
+
+
+@contextmanager
+def _datasets(name: str, config: str | None) -> Iterator[Any]:
+    """The package, and its errors as ours."""
+    try:
+        import datasets
+    except ImportError:
+        raise LogError("data sets by name need the package `datasets`", where=name, fix=_HUB) from None
+    try:
+        yield datasets
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         said = " ".join((str(error) or type(error).__name__).splitlines()[:2])  # the configs are named on the second
         raise LogError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from understudy.config import on_hub
 from understudy.errors import LogError
-from understudy.logs.sources import Raw, part_files, part_records, raw_records
+from understudy.logs.sources import Raw, has_part, part_files, part_records, raw_records
 from understudy.tasks.document.quoting import quotes
 from understudy.tasks.prose import content_words, sentences
 
@@ -18,9 +19,16 @@ LEAST_WORDS, WORDS = 20, 80
 """The text in mind has so many words, in whole sentences; a shorter one leaves nothing to comment on."""
 TITLE_WORDS, TOPIC_WORDS = 12, 3
 """Longest title that is told as it stands; words of a topic otherwise."""
+TEXTS = ("text", "document", "article", "content")
+"""What the column with the article may be called; the first of these that is there is taken."""
+MOST = 20_000
+"""Articles that are taken of a part, the first ones: every process of a run reads and holds them."""
+KEPT = 10
+"""One in so many is kept for judging where there is no part for that."""
 _FIX = (
-    f"give a folder with {TRAIN} and {TEST}, each as a .jsonl or .parquet file with `text` (and `title`, if there is one) "
-    "or as a folder of .txt files; or hub:owner/name"
+    f"give a folder with {TRAIN} and {TEST} (else one in {KEPT} of {TRAIN} is kept for judging), each as a .jsonl or .parquet "
+    f"file with `text` ({', '.join(TEXTS[1:])} are read as well) and `title`, if there is one, or as a folder of .txt files; "
+    "or hub:owner/name"
 )
 _SENTENCE = re.compile(r"[.?!][\"'”’)\]]*$")
 
@@ -37,11 +45,39 @@ class Article:
         return " ".join(self.sentences)
 
 
-def read_articles(data: Path, part: str, without: Collection[Article] = ()) -> list[Article]:
-    """The beginnings of a part's articles, each once, in order.
+def read_both(data: Path) -> tuple[list[Article], list[Article]]:
+    """The articles to train with and those to judge with, none in both.
 
-    Read are records with `text` (`part_records`), or a folder `part/` of `.txt` files. Articles that don't begin with two
-    sentences or more in `LEAST_WORDS` to `WORDS` words are left out.
+    These are the parts `train` and `test`. Without a `test`, one article in `KEPT` of `train` is kept for judging, by a hash
+    of its text alone: the same ones whatever else is there.
+
+    Raises:
+        LogError: see `read_articles`; or if `train` has too few to keep one.
+    """
+    if has_part(data, TEST, texts=True):
+        held_out = read_articles(data, TEST)
+        return read_articles(data, TRAIN, held_out), held_out
+    found = read_articles(data, TRAIN)
+    held_out = [article for article in found if _is_kept(article)]
+    training = [article for article in found if not _is_kept(article)]
+    if not held_out or not training:
+        raise LogError(
+            f"{TRAIN} holds {len(found)} articles, too few to keep one in {KEPT} of them for judging",
+            where=str(data),
+            fix=f"give more, or a part {TEST!r}",
+        )
+    return training, held_out
+
+
+def _is_kept(article: Article) -> bool:
+    return hashlib.sha256(article.text.encode()).digest()[0] % KEPT == 0
+
+
+def read_articles(data: Path, part: str, without: Collection[Article] = ()) -> list[Article]:
+    """The beginnings of a part's articles, each once, in order; no more than `MOST`, and nothing is read after these.
+
+    Read are records with `text` (or another of `TEXTS`; `part_records`), or a folder `part/` of `.txt` files. Articles that
+    don't begin with two sentences or more in `LEAST_WORDS` to `WORDS` words are left out.
 
     Args:
         without: articles to leave out, if they are there.
@@ -56,6 +92,8 @@ def read_articles(data: Path, part: str, without: Collection[Article] = ()) -> l
         article = _beginning(text, title)
         if article is not None and article.text not in others:
             found.setdefault(article.text, article)
+        if len(found) == MOST:
+            break
     if not found:
         raise LogError(
             f"holds no article that begins with two sentences or more in {LEAST_WORDS} to {WORDS} words"
@@ -81,10 +119,14 @@ def _texts(data: Path, part: str) -> Iterator[tuple[str, str]]:
 def _text(raw: Raw) -> tuple[str, str]:
     if raw.problem:
         raise LogError(f"is {raw.problem} ({raw.detail})", where=raw.where, fix=_FIX)
-    if not isinstance(raw.record, dict) or "text" not in raw.record:
-        raise LogError("has no `text`", where=raw.where, fix=_FIX)
-    text, title = raw.record["text"], raw.record.get("title") or ""
-    for key, value in (("text", text), ("title", title)):
+    record = raw.record if isinstance(raw.record, dict) else {}
+    column = next((name for name in TEXTS if name in record), None)
+    if column is None:
+        known = ", ".join(f"`{name}`" for name in TEXTS)
+        there = f", but {', '.join(f'`{name}`' for name in record)}" if record else ""
+        raise LogError(f"has none of {known}{there}", where=raw.where, fix=_FIX)
+    text, title = record[column], record.get("title") or ""
+    for key, value in ((column, text), ("title", title)):
         if not isinstance(value, str):
             raise LogError(f"has a `{key}` that is {type(value).__name__}, no string", where=raw.where, fix=_FIX)
         if any("\ud800" <= character <= "\udfff" for character in value):

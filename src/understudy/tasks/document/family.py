@@ -11,7 +11,7 @@ import numpy as np
 from understudy.tasks.base import Check, FinalAct
 from understudy.tasks.bleu import bleu
 from understudy.tasks.document import coherence as checks
-from understudy.tasks.document.articles import TEST, TRAIN, WORDS, Article, read_articles
+from understudy.tasks.document.articles import WORDS, Article, read_both
 from understudy.tasks.document.coverage import covered
 from understudy.tasks.document.population import People
 from understudy.tasks.document.prompted import prompted_reply
@@ -52,13 +52,12 @@ class Document:
 
     @classmethod
     def from_folder(cls, path: Path) -> Document:
-        """Tasks from the articles of `train`; those of `test` are kept for judging, and left out of `train`.
+        """Tasks from the articles of `train`; those of `test`, or some of `train`, are kept for judging (`articles.read_both`).
 
         Raises:
-            LogError: if a part is missing, cannot be read, or holds no article to draw (`articles.read_articles`).
+            LogError: if a part cannot be read, or there are too few articles.
         """
-        held_out = read_articles(path, TEST)
-        return cls(read_articles(path, TRAIN, held_out), held_out)
+        return cls(*read_both(path))
 
     def for_judging(self) -> Document:
         """The same family with the articles kept for judging."""
