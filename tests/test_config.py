@@ -104,6 +104,8 @@ def test_all_problems_at_once_each_with_line_key_value_rule_and_fix(written) -> 
         ("rl.clip=.nan", "rl.clip is nan, but must be a finite number", "Default: "),
         ("severities=0,2", "severities[1] is '2', but must be less than or equal to 1", "Default: []."),
         ("families=[]", "families is [], but must hold at least one value", "name at least one"),
+        ("seeds=[-1]", "seeds[0] is -1, but must be greater than or equal to 0", "Seeds of the repetitions"),
+        ("arms=best", "arms[0] is 'best', but must be 'base', 'control'", "Arms to train and judge"),
         ("seeds=1,2,1", "seeds is '1,2,1', but must hold each value once", "give 1 only once"),
         ("arms=base,best", "arms[1] is 'best', but must be 'base', 'control'", "Arms to train and judge"),
         ("patience=3", "there is no key patience (given as 3)", "did you mean sft.patience?"),
@@ -128,6 +130,7 @@ def test_all_problems_at_once_each_with_line_key_value_rule_and_fix(written) -> 
 def test_one_problem_is_told_with_its_place(override: str, what: str, fix: str) -> None:
     error = error_of(None, override)
     assert what in error.what
+    assert "problems" not in error.what
     assert error.where == f"override {override}"
     assert fix in error.fix
 

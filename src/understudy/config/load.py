@@ -193,7 +193,9 @@ def _check(values: Mapping[str, Any], origins: Mapping[Key, str], source: str) -
     try:
         return CompareConfig.model_validate(dict(values))
     except ValidationError as error:
-        problems = list(dict.fromkeys(_explain(e, origins, source) for e in error.errors(include_url=False)))
+        # A list with values that are wrong counts as too short without them; what is wrong is told of each.
+        found = [e for e in error.errors(include_url=False) if e["type"] != "too_short" or not e["input"]]
+        problems = list(dict.fromkeys(_explain(e, origins, source) for e in found))
     if len(problems) == 1:
         what, where, fix = problems[0]
         raise ConfigError(what, where=where, fix=fix)
