@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from plays import users_word_types
 from understudy.dialogue import dialogue
 from understudy.tasks.elicit import Elicit, coherence, phrases
 from understudy.tasks.elicit.family import goal_at_end
@@ -493,9 +494,7 @@ def test_what_the_script_does(logs: list[Dialogue]) -> None:
 
 
 def test_logs_read_like_people(logs: list[Dialogue]) -> None:
-    said = Counter(word for d in logs for m in d.messages for word in m.text.split())
-    slips = {v for word in said if said[word] > 20 for v, _ in typo_variants(word)}
-    assert len([w for w in said if w.isalpha() and w not in slips]) >= 300
+    assert users_word_types(logs) >= 300
     lengths = [len(m.text.split()) for d in logs for m in d.messages if m.text]
     assert np.quantile(lengths, 0.99) <= 14
     assert max(lengths) <= 20

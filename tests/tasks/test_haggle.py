@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from plays import users_word_types
 from understudy.dialogue import dialogue
 from understudy.errors import UnderstudyError
 from understudy.tasks.grammar import typo_variants
@@ -599,8 +600,8 @@ def test_the_acts_of_a_good_policy_are_in_the_logs(logs: list[tuple[Persona, Dia
 
 
 def test_language_is_varied_and_short(logs: list[tuple[Persona, Dialogue]]) -> None:
-    careful = [d for persona, d in logs if persona.style == "careful"]
-    assert len({word for d in careful for m in d.messages for word in m.text.split()}) >= 300
+    assert {persona for persona, _ in logs} == {persona for persona, _ in FAMILY.population.personas()}
+    assert users_word_types(d for _, d in logs) >= 300
     lengths = [len([w for w in m.text.split() if w.isalnum()]) for _, d in logs for m in d.messages]
     assert np.percentile(lengths, 90) <= 16
     turns = [sum(m.role == "agent" for m in d.messages) for _, d in logs]
