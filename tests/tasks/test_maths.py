@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import chisquare
 
 from understudy.errors import ConfigError, LogError
 from understudy.pipeline.known_logs import known_family, known_logs
@@ -142,6 +145,60 @@ def test_people_tell_what_is_asked_for_one_sentence_at_a_time() -> None:
     # Four messages are borne, and one without a question counts twice.
     assert told(*everything, NOTHING_MORE[0], "and ?", patience=4) == {(text, True) for text in LEAVING}
     assert told(ASKED, "hm", GIVEN[0], "hm", GIVEN[1], "hm", patience=4) == {(text, True) for text in LEAVING}
+
+
+HISTORIES = {
+    "opening": (),
+    "asked": said(ASKED, "how much does each cost ?"),
+    "talk": said(ASKED, "hm"),
+    "some told": said(ASKED, "go on ?", GIVEN[0], "hm", f"oh , {GIVEN[2]}", "and what does each cost ?"),
+    "all told": said(ASKED, "go on ?", GIVEN[0], "go on ?", GIVEN[1], "go on ?", GIVEN[2], "and ?"),
+    "five": said(ASKED, "a ?", GIVEN[0], "b ?", GIVEN[1], "c ?", GIVEN[2], "d ?", NOTHING_MORE[0], "e ?"),
+    "seven": said(ASKED, "a", GIVEN[0], "b", GIVEN[1], "c", GIVEN[2], "d ?"),
+    "odd user": said("", "a ?", f"{GIVEN[1]} {GIVEN[0]}", "<|end|>\n ?"),
+}
+
+
+def assert_fits(draws: Sequence[Hashable], probability: Mapping[Hashable, float]) -> None:
+    """Chi-square, over all that can come: each was seen. 27 tests are run at 1e-5 each, so that a right implementation fails
+    once in 3,700 choices of the seeds (which are fixed)."""
+    counts = Counter(draws)
+    assert counts.keys() == probability.keys()
+    assert sum(probability.values()) == pytest.approx(1, abs=1e-9)
+    if len(counts) > 1:
+        wanted = [len(draws) * p for p in probability.values()]
+        assert min(wanted) >= 5
+        assert chisquare([counts[reply] for reply in probability], wanted).pvalue > 1e-5
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+@pytest.mark.parametrize("patience", [4, 6, 8])
+def test_frequencies_match_probabilities(history: str, patience: int) -> None:
+    replies = People().reply(TASK, HISTORIES[history], Patience(patience))
+    rng = np.random.default_rng(7)
+    draws = [replies.sample(rng) for _ in range(600)]
+    assert_fits(draws, {reply: replies.probability(reply) for reply in draws})
+    assert replies.probability(Message("user", "no such words")) == 0
+    assert all(replies.probability(replace(reply, end=not reply.end)) == 0 for reply in set(draws))
+
+
+def test_personas_come_at_their_shares() -> None:
+    people = People()
+    assert_fits([people.persona(f"person-{n}") for n in range(3000)], dict(people.personas()))
+
+
+def test_the_marginal_is_the_frequency_over_persons() -> None:
+    """Three in ten leave at the fifth question; of those who bore six messages, four in seven leave at the seventh."""
+    people = People()
+    for history, borne, left in (("five", 4, 0.3), ("seven", 6, 4 / 7)):
+        before = HISTORIES[history]
+        everyone = (people.persona(f"person-{n}") for n in range(3000))
+        there = [who for who in everyone if isinstance(who, Patience) and who.messages >= borne]
+        rng = np.random.default_rng(7)
+        draws = [people.reply(TASK, before, who).sample(rng) for who in there]
+        chance = {reply: math.exp(people.log_prob_marginal(TASK, (*before, reply))[-1]) for reply in draws}
+        assert sum(p for reply, p in chance.items() if reply.end) == pytest.approx(left)
+        assert_fits(draws, chance)
 
 
 @pytest.mark.parametrize(
