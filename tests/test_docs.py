@@ -89,6 +89,16 @@ def test_quoted_code_is_the_code() -> None:
         assert f"\n{block}" in f"\n{code}", f"{page_id(page)} quotes what {source} does not say:\n{block}"
 
 
+def test_the_stated_lengths_of_examples_are_theirs() -> None:
+    """Lines that are not empty, as somebody would count what there is to read."""
+    text = (ROOT / "docs/tasks.md").read_text(encoding="utf-8")
+    stated = re.findall(r"\((\.\./examples/own_\w+\.py)\)[^\[\n]* in (?:some )?(\d+) lines", text)
+    assert len(stated) == 3
+    for path, lines in stated:
+        code = (ROOT / "docs" / path).read_text(encoding="utf-8")
+        assert int(lines) == sum(bool(line.strip()) for line in code.splitlines()), path
+
+
 def test_the_stated_numbers_of_logs_are_the_defaults() -> None:
     stated = re.search(
         r"([\d,]+) and ([\d,]+) dialogues by default", (ROOT / "docs/method.md").read_text(encoding="utf-8")
