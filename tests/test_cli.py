@@ -343,23 +343,47 @@ def random_gemma_and_qwen(folder: Path) -> None:
 
 
 def compare_as_in_the_paper(folder: Path, task: str, data: Path) -> Path:
-    """The folder of the one cell of a recipe that is run as it stands but for its sizes: instruct models, four arms."""
+    """The folder of the one cell of a recipe that is run as it stands but for its sizes: instruct models, four arms.
+
+    The dialogues of people that it asks for are written by the task's programme beforehand, and given as a file.
+    """
     random_gemma_and_qwen(folder)
     recipe = Path(__file__).resolve().parents[1] / "examples" / "paper" / f"{task}.yaml"
-    done = understudy(
+    given = ["logs", "sample", task, "--data", str(data), "--dialogues", "100", "--seed", "5", "--out", "people.jsonl"]
+    sampled = understudy(*given, cwd=folder)
+    assert sampled.returncode == 0, sampled.stderr
+    asked = [
         "compare", "--preset", "pretrained", "--config", str(recipe), "--seed", "0",
         "--data", str(data), "--out", "run", "--jobs", "1",
         *small(
             "model.base=gemma", "user_model.base=qwen", "unseen_user_model.base=qwen", "prompted.model=null",
             "prompted.base_url=null", "rl.max_groups=2", "sampling.width=32", "sampling.max_message_tokens=24", "sft.steps=1",
-            "logs.dialogues=100", "logs.people=20", "judge.dialogues=10", "judge.shift_dialogues=10",
-        ), cwd=folder,
-    )  # fmt: skip
+            "judge.dialogues=10", "judge.shift_dialogues=10",
+        ),
+    ]  # fmt: skip
+    without = understudy(*asked, cwd=folder)
+    assert without.returncode == 2
+    assert f"{recipe}, line " in without.stderr
+    assert "logs.path" in without.stderr
+    done = understudy(*asked, "--set", "logs.path=people.jsonl", cwd=folder)
     assert done.returncode == 0, done.stderr
     cell = folder / "run" / "stages" / task / "seed0"
     fitted = json.loads((cell / "base" / "history.json").read_text())
     assert (fitted["epochs"], fitted["dialogues"]) == ([], 0), "the agent is taken as it is"
     assert json.loads((cell / "user-aligned" / "history.json").read_text())["epochs"]
+    logs = {part: read_dialogues(cell / "logs" / f"{part}.jsonl") for part in ("align", "agent", "heldout")}
+    people = {d.task.id: d for d in read_dialogues(folder / "people.jsonl")}
+    assert {d.task.id: d for part in logs.values() for d in part} == people, "all logs are those that were given"
+    costs = {
+        arm: ArmResult.from_json(json.loads((cell / f"judge-{arm}" / "result.json").read_text())).cost.real_dialogues
+        for arm in ("base", "static", "interactive", "calibrated")
+    }
+    aligned, contexts = len(logs["align"]), len(logs["agent"])
+    assert costs == {"base": 0, "static": contexts, "interactive": 0, "calibrated": aligned}
+    page = (folder / "run" / "report.html").read_text()
+    assert "It is not these people" in page
+    assert f"<b>{aligned}</b> dialogues of people behind the models" in page
+    assert "with the task&#39;s programme" in page or "with the task's programme" in page
     return cell
 
 

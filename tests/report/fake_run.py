@@ -28,7 +28,7 @@ from understudy.runs import MetricsLog, write_json
 from understudy.shift.likelihood import TurnShift
 from understudy.shift.two_sample import TwoSample
 
-PEOPLE, REFEREE = "real users (population)", "referee (models of people)"
+PEOPLE, REFEREE, PROGRAMME = "real users (population)", "referee (models of people)", "the task's programme"
 ALIGNED, UNSEEN, STAND_IN = "aligned user", "unseen aligned user", "prompted stand-in (severity 1)"
 TRAINED_WITH = {"interactive": STAND_IN, "calibrated": ALIGNED, "oracle": PEOPLE}
 TUNED = {"base": 0.40, "control": 0.42, "static": 0.36, "interactive": 0.15, "calibrated": 0.61, "oracle": 0.70}

@@ -19,7 +19,7 @@ from understudy.endpoint.answers import ANSWERS, SCORES, Answer, AnswerStore
 from understudy.errors import RunError
 from understudy.report import build_report, print_summary, summarise
 from understudy.report.findings import headline, standing
-from understudy.report.palette import STAND_IN_NOTE
+from understudy.report.palette import PROGRAMME_NOTE, STAND_IN_NOTE
 from understudy.report.read import read_run
 from understudy.results import Further
 from understudy.runs import MetricsLog
@@ -279,6 +279,22 @@ def test_the_stand_in_and_the_referee_are_named_as_what_they_are(
     referee_part = page[page.index("negotiate accuracy with") : page.index("How to read this page")]
     assert fake.REFEREE in referee_part
     assert "real users" not in referee_part
+
+
+def test_a_programme_that_did_not_write_the_logs_is_named_as_what_it_is(tmp_path: Path) -> None:
+    fake.write_manifest(tmp_path, ["maths"], [0])
+    fake.write_cell(tmp_path, "maths", 0, judge_label=fake.PROGRAMME)
+    fake.write_histories(tmp_path, "maths", 0, {"base": 0, "user-aligned": 1860, "user-unseen": 1860})
+    words = Page(build_report(tmp_path).read_text(encoding="utf-8")).words
+    assert PROGRAMME_NOTE in words
+    assert f"with {fake.PROGRAMME}" in words
+    # As many as were counted; no rollout with the programme is one of these people's dialogues.
+    assert "1,860 dialogues of people behind the models" in words
+    assert "logged dialogues" not in words
+    assert "logs behind the arm's models." in words
+    out = io.StringIO()
+    print_summary(summarise(tmp_path), Console(file=out, width=400))
+    assert PROGRAMME_NOTE in out.getvalue()
 
 
 def test_both_sources_of_the_shift_are_told_by_turn_with_what_would_have_been_seen(

@@ -48,13 +48,21 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str] = (), p
         _set(values, key, value)
         origins[key] = f"override {override}"
     config = _check(values, origins, "config")
-    if config.data is not None and not on_hub(config.data) and not config.data.exists():
-        raise ConfigError(
-            f"data is {str(config.data)!r}, which does not exist",
-            where=_origin(("data",), origins, "config"),
-            fix=f"give an existing folder, or hub:owner/name; relative paths start from {Path.cwd()}",
-        )
+    if config.data is not None and not on_hub(config.data):
+        _refuse_absent(config.data, ("data",), origins, "give an existing folder, or hub:owner/name")
+    if config.logs.path is not None:
+        fix = "give your dialogues of people (docs/tasks.md), or null to have them written by the task's programme"
+        _refuse_absent(config.logs.path, ("logs", "path"), origins, fix)
     return config
+
+
+def _refuse_absent(path: Path, key: Key, origins: Mapping[Key, str], fix: str) -> None:
+    if not path.exists():
+        raise ConfigError(
+            f"{'.'.join(key)} is {str(path)!r}, which does not exist",
+            where=_origin(key, origins, "config"),
+            fix=f"{fix}; relative paths start from {Path.cwd()}",
+        )
 
 
 def config_from(values: Mapping[str, Any], where: str = "config") -> CompareConfig:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from understudy.config.base import LogSize, OpenShare, Seed, Share, StageConfig, Temperature, broken
+from understudy.config.base import LogSize, OpenShare, Seed, Share, StageConfig, Temperature, broken, on_hub
 from understudy.config.endpoint import ENDPOINT_LIMITS, InteractivityConfig, PromptedConfig
 from understudy.config.models import ModelConfig, UnseenUserModelConfig, UserModelConfig
 from understudy.config.training import RealignmentConfig, ResidualConfig, RLConfig, SFTConfig, VerlConfig
@@ -26,16 +26,23 @@ DEFAULT_ARMS: tuple[Arm, ...] = tuple(arm for arm in ARMS if arm != "multiturn-a
 class LogsConfig(StageConfig):
     """The logs of dialogues with real people, and who of them is used for what."""
 
+    path: Path | None = None
+    """File of people's dialogues on the tasks of the families, or folder of `logs split`; null: programmes write them."""
     dialogues: Annotated[int, Field(ge=100, le=100_000)] = 5000
     """Dialogues written where the users are known, 100 to 100000; logs of one's own are taken whole."""
     people: Annotated[int, Field(ge=10, le=100_000)] = 1000
-    """Different people in these dialogues, 10 to `dialogues`; the splits share no person."""
+    """Different people in these dialogues, 10 to `dialogues`; the parts share no person."""
     align_share: OpenShare = 0.6
     """Share of the people whose dialogues align the user, between 0 and 1; the three shares sum to 1."""
     agent_share: OpenShare = 0.3
     """Share of the people whose dialogues train the base agent, between 0 and 1; the three shares sum to 1."""
     heldout_share: OpenShare = 0.1
     """Share of the people kept for measurements, between 0 and 1; the three shares sum to 1."""
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Of the people, by the name of the part."""
+        return {"align": self.align_share, "agent": self.agent_share, "heldout": self.heldout_share}
 
     @model_validator(mode="after")
     def _rules(self) -> LogsConfig:
@@ -145,6 +152,11 @@ class CompareConfig(StageConfig):
     """The prompted user of the interactive arm: a programme that stands in for one, or a real LLM."""
     interactivity: InteractivityConfig = InteractivityConfig()
     """The judge of interactivity: nobody, or an LLM."""
+
+    def inputs(self) -> list[Path]:
+        """Files and folders that a run depends on; what a name on the hub holds is not known."""
+        data = [] if self.data is None or on_hub(self.data) else [self.data]
+        return data if self.logs.path is None else [*data, self.logs.path]
 
     @field_validator("families", "seeds", "arms", "severities", "log_sizes")
     @classmethod
@@ -257,6 +269,7 @@ FREE_KEYS = (*ENDPOINT_LIMITS, "rl.tracker")
 """Keys that a run may be gone on with under other values: nothing that comes of it depends on them."""
 
 _LATER: Mapping[str, tuple[StageConfig, Iterable[str]]] = {
+    "logs": (LogsConfig(), ("path",)),
     "model": (ModelConfig(), ("remote_code",)),
     "user_model": (UserModelConfig(), ("remote_code",)),
     "unseen_user_model": (UnseenUserModelConfig(), ("remote_code",)),

@@ -29,19 +29,25 @@ def split_by_person(dialogues: Iterable[Dialogue], shares: Mapping[str, float], 
             raise LogError(f"share {share} of split {name!r}", fix="give a share above 0, or leave the split out")
     everything = sorted(dialogues, key=lambda d: (d.task.id, d.person, [m.text for m in d.messages]))
     persons = sorted({d.person for d in everything})
+    sizes = split_sizes(shares, len(persons))
     rng = np.random.default_rng(seed)
     place = {persons[index]: position for position, index in enumerate(rng.permutation(len(persons)))}
-    bounds = np.round(np.cumsum(list(shares.values())) / sum(shares.values()) * len(persons)).astype(int)
     mixed = [everything[index] for index in rng.permutation(len(everything))]
     result: dict[str, list[Dialogue]] = {}
     start = 0
-    for name, stop in zip(shares, bounds.tolist(), strict=True):
-        if stop <= start:
+    for name, size in sizes.items():
+        if not size:
             raise LogError(
                 f"split {name!r} (share {shares[name]:g}) is empty: there are only {len(persons)} persons in "
                 f"{len(everything)} dialogues",
                 fix=f"raise the share of {name!r}, or give logs of more persons",
             )
-        result[name] = [d for d in mixed if start <= place[d.person] < stop]
-        start = stop
+        result[name] = [d for d in mixed if start <= place[d.person] < start + size]
+        start += size
     return result
+
+
+def split_sizes(shares: Mapping[str, float], persons: int) -> dict[str, int]:
+    """How many of so many persons each split gets, in the order of the shares (above 0)."""
+    bounds = np.round(np.cumsum(list(shares.values())) / sum(shares.values()) * persons).astype(int)
+    return dict(zip(shares, np.diff(bounds, prepend=0).tolist(), strict=True))

@@ -27,6 +27,8 @@ ALIGNED_BY_SFT = "aligned by SFT"
 """The aligned user's model without its residual energy: measured beside it, trained with by no arm."""
 REFEREE_LOGS = "referee"
 """The part of a corpus that the referee alone is fitted on."""
+PROGRAMME = "the task's programme"
+"""The population in words where the logs are of people, who are not it."""
 _WORDS = {
     POPULATION: "real users (population)",
     REFEREE: "referee (models of people)",
@@ -90,6 +92,8 @@ class Cell:
 
     def words(self, label: str, severity: float = 1.0) -> str:
         """The user's name as tables and plots show it; a stand-in and a referee are named as what they are."""
+        if label == POPULATION and self.config.logs.path is not None:
+            return PROGRAMME
         if label == PROMPTED:
             model = self.config.prompted.model
             return f"prompted LLM ({model})" if model else f"prompted stand-in (severity {severity:g})"

@@ -15,6 +15,8 @@ from understudy.models.start import start_model
 from understudy.models.tiny import new_model
 from understudy.pipeline.cell import Cell, copying_stage
 from understudy.pipeline.known_logs import known_family, known_logs
+from understudy.pipeline.log_parts import split_logs
+from understudy.pipeline.peoples_logs import read_peoples_logs
 from understudy.runs import write_json
 from understudy.scheduler import StageContext
 from understudy.types import Dialogue, Role
@@ -34,11 +36,20 @@ def teach_copying(context: StageContext, *, model: ModelConfig, steps: int, seed
 
 
 def make_logs(context: StageContext, cell: Cell) -> None:
-    """Logs split by person: `align.jsonl`, `agent.jsonl`, `heldout.jsonl` (and `referee.jsonl` for a corpus)."""
-    parts = _known_logs(context, cell) if cell.known else _corpus(cell)
+    """Logs split by person: `align.jsonl`, `agent.jsonl`, `heldout.jsonl` (and `referee.jsonl` for a corpus).
+
+    `summary.json` counts them, and what was left out of people's dialogues as it is about tasks kept for judging.
+    """
+    left_out = {}
+    if cell.config.logs.path is not None:
+        given = read_peoples_logs(cell)
+        parts, left_out = given.parts, {"left_out": given.left_out}
+    else:
+        parts = _known_logs(context, cell) if cell.known else _corpus(cell)
     for name, dialogues in parts.items():
         write_dialogues(context.output / f"{name}.jsonl", dialogues)
-    write_json(context.output / "summary.json", {name: conversations(dialogues) for name, dialogues in parts.items()})
+    counts = {name: conversations(dialogues) for name, dialogues in parts.items()}
+    write_json(context.output / "summary.json", {**counts, **left_out})
 
 
 def _known_logs(context: StageContext, cell: Cell) -> dict[str, list[Dialogue]]:
@@ -50,8 +61,7 @@ def _known_logs(context: StageContext, cell: Cell) -> dict[str, list[Dialogue]]:
         cell.seed_of("logs"),
         on_finished=lambda n: context.progress(n, logs.dialogues) if n % 100 == 0 else None,
     )
-    shares = {"align": logs.align_share, "agent": logs.agent_share, "heldout": logs.heldout_share}
-    return split_by_person(dialogues, shares, cell.seed_of("split"))
+    return split_logs(dialogues, logs, cell.seed_of("split"))
 
 
 def _corpus(cell: Cell) -> dict[str, list[Dialogue]]:

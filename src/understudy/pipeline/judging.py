@@ -149,13 +149,16 @@ def _training_reward(context: StageContext, agent_stage: str) -> float:
 
 
 def _cost(context: StageContext, cell: Cell, arm: str, stages: Sequence[str], training_user: str | None) -> Cost:
-    """What the arm used; real dialogues count the logs behind its models and, for the oracle, its own rollouts.
+    """What the arm used; real dialogues count the logs behind its models and its contexts.
+
+    The oracle's rollouts count as well where it trains with a programme and that one wrote the logs: it is then the real users.
 
     Args:
         stages: that trained its agent; of an agent that was trained on, those before it and their users' as well.
     """
     logs = json.loads((context.input(cell.stage("logs")) / "summary.json").read_text())
-    real = logs["agent"]
+    reads_logs = cell.config.sft.fit_agent or (arm in LOGGED_CONTEXTS and arm not in LOG_ARMS)
+    real = logs["agent"] if reads_logs else 0
     steps, cpu, budget = 0, 0.0, Counter[str]()
     for folder in map(context.input, stages):
         cpu += _cpu_seconds(folder)
@@ -167,7 +170,7 @@ def _cost(context: StageContext, cell: Cell, arm: str, stages: Sequence[str], tr
         history = json.loads((context.input(user_stage) / "history.json").read_text())
         real += history["dialogues"]
         cpu += _cpu_seconds(context.input(user_stage)) + history.get("candidates_cpu_seconds", 0.0)
-    if training_user == POPULATION:
+    if training_user == POPULATION and cell.config.logs.path is None:
         real += budget["dialogues"]
     return Cost(
         optimizer_steps=steps,

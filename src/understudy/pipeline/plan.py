@@ -8,6 +8,8 @@ from dataclasses import replace
 from understudy.config import CompareConfig, ModelConfig
 from understudy.errors import ConfigError
 from understudy.pipeline.cell import ALIGNED, LOG_ARMS, PROMPTED, REFEREE, REFEREE_LOGS, UNSEEN, Cell, copying_stage
+from understudy.pipeline.log_parts import refuse_empty_parts
+from understudy.pipeline.peoples_logs import check_peoples_logs
 from understudy.scheduler import Stage
 from understudy.tasks import is_known, load_family
 
@@ -27,9 +29,9 @@ def check_comparison(config: CompareConfig) -> None:
 
     Raises:
         ConfigError: if a family is unknown, cannot be made or has neither a population nor a corpus, an arm has no user, some
-            models are pretrained and others are not, or the sweep over log sizes asks for more dialogues than the alignment
-            part will hold.
-        LogError: if a family's data folder lacks what it needs.
+            models are pretrained and others are not, a part of the logs would have nobody, or the sweep over log sizes asks
+            for more dialogues than the alignment part will hold.
+        LogError: if a family's data folder lacks what it needs, or people's dialogues (`logs.path`) do.
     """
     _refuse_mixed_starts(config)
     for name in config.families:
@@ -52,6 +54,16 @@ def check_comparison(config: CompareConfig) -> None:
             where="prompted.prompt",
             fix="give a Jinja file that tells it to write <selection> and what it takes (docs/tasks.md)",
         )
+    if config.logs.path is not None:
+        check_peoples_logs(config)
+    else:
+        _check_written_logs(config)
+
+
+def _check_written_logs(config: CompareConfig) -> None:
+    """Whether the logs that programmes will write are enough; of a corpus, its stage knows."""
+    if any(map(is_known, config.families)):
+        refuse_empty_parts(config.logs, config.logs.people)
     held = round(config.logs.dialogues * config.logs.align_share)
     if config.log_sizes and max(config.log_sizes) > held:
         raise ConfigError(

@@ -106,6 +106,7 @@ def render(data: RunData) -> str:
         stand_in_note=palette.STAND_IN_NOTE,
         stand_in_short=palette.STAND_IN_SHORT,
         referee_note=palette.REFEREE_NOTE,
+        programme_note=palette.PROGRAMME_NOTE,
         ran=_ran(data),
         arms_shown=[arm for arm in palette.ARM_LOOKS if any(f.row(arm) for f in summary.families)],
         arm_words=_arm_words(summary.families),
@@ -173,8 +174,12 @@ def _planned(data: RunData, section: str, key: str, what: str) -> list[tuple[str
 
 
 def _logged(data: RunData) -> list[tuple[str, str]]:
-    """The config's number where known users wrote them; of a corpus, which has a size of its own, what was counted."""
-    people = {cell.family: palette.is_referee(arm.judge_label) for cell in data.cells for arm in cell.arms.values()}
+    """The config's number where known users wrote them; of people's, which are as many as there are, what was counted."""
+    people = {
+        cell.family: palette.is_referee(arm.judge_label) or palette.is_programme(arm.judge_label)
+        for cell in data.cells
+        for arm in cell.arms.values()
+    }
     facts = [] if people and all(people.values()) else _planned(data, "logs", "dialogues", "logged dialogues")
     counts = {cell.fitted_on for cell in data.cells if people.get(cell.family)} - {None}
     if len(counts) == 1:

@@ -44,6 +44,12 @@ REFEREE_NOTE = (
     "asked: a reward with the referee is an estimate of the reward with people, and it shares the weaknesses of a model."
 )
 
+PROGRAMME = "the task's programme"
+PROGRAMME_NOTE = (
+    "The logs are of people, who cannot be asked: agents are judged, and the oracle trains, with the programme that plays "
+    "the users of this task. It is not these people. Where real users are spoken of, that programme is meant."
+)
+
 
 def look(arm: str) -> Look:
     """The look of an arm; arms that are not ours share a dark one."""
@@ -53,6 +59,11 @@ def look(arm: str) -> Look:
 def is_referee(people: str) -> bool:
     """Whether the judge, in words, is a model that stands for people."""
     return people.startswith("referee")
+
+
+def is_programme(people: str) -> bool:
+    """Whether the judge, in words, is a programme that did not write the logs."""
+    return people == PROGRAMME
 
 
 def is_stand_in(user: str | None) -> bool:

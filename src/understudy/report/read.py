@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from understudy.endpoint.answers import ANSWERS, SCORES, AnswerStore, Spent
 from understudy.errors import RunError
+from understudy.report.palette import is_referee
 from understudy.results import ArmResult, InteractivityResult, Record, ShiftResult, TranscriptsResult, UsersResult
 from understudy.runs import MetricsLog
 
@@ -20,8 +21,8 @@ R = TypeVar("R", bound=Record)
 
 RL_ARMS = ("static", "multiturn-aware", "interactive", "calibrated", "oracle")
 
-_PARTS = ("base", "user-aligned", "user-referee")
-"""Stages whose models are each fitted on a part of a corpus of their own; together on all that is not held out."""
+_PARTS = ("base", "user-aligned")
+"""Stages whose models are each fitted on a part of the logs of their own; with a referee's, on all that is not held out."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class CellData:
         metrics: rows of training by arm.
         missing: what a finished cell would have beyond that, in words.
         all_judged: whether every arm of the config has been judged.
-        fitted_on: dialogues of a corpus behind its models, those that stopped their fitting included; None where a part's model
-            is not there yet, and without a referee.
+        fitted_on: logged dialogues behind its models, those that stopped their fitting included; None where a part's model is
+            not there yet.
     """
 
     family: str
@@ -180,11 +181,12 @@ def _cell(folders: Sequence[Path], family: str, seed: int, configs: Sequence[Map
         measured["interactivity"] = interactivity
     expected = tuple(dict.fromkeys(arm for config in configs for arm in config.get("arms", ()))) or tuple(arms)
     sweeps = tuple(r for r in results if _is_sweep(r))
+    refereed = any(is_referee(arm.judge_label) for arm in arms.values())
     missing = [
         *(f"judgement of {arm}" for arm in expected if arm not in arms),
         *(f"learning curve of {arm}" for arm in expected if arm in arms and arm in RL_ARMS and arm not in metrics),
         *(name for name, found in measured.items() if found is None),
-        *_missing_sweeps(sweeps, configs, any(arm.judge_label.startswith("referee") for arm in arms.values())),
+        *_missing_sweeps(sweeps, configs, refereed),
     ]
     return CellData(
         family,
@@ -198,7 +200,7 @@ def _cell(folders: Sequence[Path], family: str, seed: int, configs: Sequence[Map
         tuple(missing),
         set(expected) <= set(arms),
         interactivity,
-        _fitted_on(folders[0]),
+        _fitted_on(folders[0], (*_PARTS, "user-referee") if refereed else _PARTS),
     )
 
 
@@ -207,11 +209,11 @@ def _first(folders: Sequence[Path], name: str) -> Path:
     return next((path for folder in folders if (path := folder / name).exists()), folders[0] / name)
 
 
-def _fitted_on(folder: Path) -> int | None:
-    histories = [_json(folder / part / "history.json") for part in _PARTS]
+def _fitted_on(folder: Path, parts: Sequence[str]) -> int | None:
+    histories = [_json(folder / part / "history.json") for part in parts]
     counts = [history.get("dialogues") if isinstance(history, dict) else None for history in histories]
     found = [count for count in counts if isinstance(count, int)]
-    return sum(found) if len(found) == len(_PARTS) else None
+    return sum(found) if len(found) == len(parts) else None
 
 
 def _is_sweep(result: ArmResult) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from understudy.config import ARMS
 from understudy.report.estimate import Estimate, from_interval, of_intervals, of_scores, over_seeds
-from understudy.report.palette import is_referee
+from understudy.report.palette import is_programme, is_referee
 from understudy.report.read import CellData, RunData, read_run
 from understudy.report.rounds import RoundRow, round_rows
 from understudy.results import ArmResult, Figure, Interactivity, Score
@@ -100,6 +100,10 @@ class FamilySummary:
     @property
     def referee(self) -> bool:
         return is_referee(self.people)
+
+    @property
+    def programme(self) -> bool:
+        return is_programme(self.people)
 
     @property
     def one_seed(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from understudy.report.estimate import Estimate
 from understudy.report.findings import headline
-from understudy.report.palette import STAND_IN_NOTE, is_stand_in
+from understudy.report.palette import PROGRAMME_NOTE, STAND_IN_NOTE, is_stand_in
 from understudy.report.summary import ArmRow, FamilySummary, Summary
 from understudy.report.words import number, percent, progress
 
@@ -31,6 +31,8 @@ def print_summary(summary: Summary, console: Console) -> None:
             console.print(_rounds(family))
     if any(is_stand_in(row.training_user) for family in summary.families for row in family.arms):
         console.print(Text(STAND_IN_NOTE, style="dim"))
+    if any(family.programme for family in summary.families):
+        console.print(Text(PROGRAMME_NOTE, style="dim"))
     for line in summary.missing:
         console.print(Text(f"missing: {line}", style="dim"))
 

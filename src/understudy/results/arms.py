@@ -71,7 +71,7 @@ class Cost(Record):
         optimizer_steps: of RL.
         sampled_dialogues: of RL, logged ones with a message rewritten included; None in results of earlier versions.
         cpu_seconds: of its own training and of fitting its training user; the base's SFT, which all share, is not in it.
-        real_dialogues: logs behind its models, and rollouts with real users.
+        real_dialogues: logs behind its models and its contexts, and rollouts with those who wrote them.
     """
 
     optimizer_steps: int

@@ -18,7 +18,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from understudy.config import on_hub
 from understudy.errors import RunError
 from understudy.runs.atomic import disk_errors, write_json
 from understudy.runs.manifest import differences, git_revision, input_hashes, platform_name, versions
@@ -50,7 +49,7 @@ class RunFolder:
             path: the folder; it may exist if it is empty.
             config: goes into the manifest.
             resume: go on with the run that is there; a folder without a run is started afresh.
-            inputs: files and folders whose contents the run depends on; by default the config's `data`, if it is there.
+            inputs: files and folders whose contents the run depends on; by default those of the config (its `inputs()`).
             free: dotted keys that may differ in a run that goes on: they change what it costs, not what comes of it.
             later: values of dotted keys that a run of an earlier version lacks: options that change nothing at these.
 
@@ -60,8 +59,8 @@ class RunFolder:
         """
         path = Path(path)
         if inputs is None:
-            data = getattr(config, "data", None)
-            inputs = [] if data is None or on_hub(data) else [data]
+            named = getattr(config, "inputs", None)
+            inputs = [] if named is None else named()
         values = config.model_dump(mode="json")
         if (path / MANIFEST).exists():
             return cls._resumed(path, values, inputs, resume, free, later)

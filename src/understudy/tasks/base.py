@@ -126,6 +126,14 @@ class KeepsForJudging(Protocol):
         ...
 
 
+class KnowsKept(Protocol):
+    """A family of a folder that can tell which tasks it keeps; no family needs to."""
+
+    def keeps(self, task: Task) -> bool:
+        """Whether the task, as people may have met it elsewhere, is among those kept for judging."""
+        ...
+
+
 class CorpusFamily(TaskFamily, KeepsForJudging, Protocol):
     """A family whose users are people who cannot be called: their dialogues lie in a folder, and a referee stands for them."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import cast
 
 import numpy as np
 
 from understudy.errors import ConfigError
-from understudy.tasks.base import TaskFamily
+from understudy.tasks.base import KnowsKept, TaskFamily
 from understudy.types import Task
 
 _PARTS = 5
@@ -19,6 +20,13 @@ def is_held_out(task: Task) -> bool:
     """Whether a task's goal belongs to the fifth that is kept for judging, by a hash of the goal alone."""
     digest = hashlib.sha256(json.dumps(task.goal, sort_keys=True).encode()).digest()
     return digest[0] % _PARTS == 0
+
+
+def is_for_judging(family: TaskFamily, task: Task) -> bool:
+    """Whether a task, wherever it comes from, is one that agents are judged on; false where the family cannot tell."""
+    if hasattr(family, "for_judging"):
+        return hasattr(family, "keeps") and cast(KnowsKept, family).keeps(task)
+    return is_held_out(task)
 
 
 def draw_task(family: TaskFamily, rng: np.random.Generator, id: str, *, held_out: bool | None) -> Task:

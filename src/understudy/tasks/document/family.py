@@ -63,6 +63,14 @@ class Document:
         """The same family with the articles kept for judging."""
         return Document(self.held_out)
 
+    def keeps(self, task: Task) -> bool:
+        """Whether the task's text is kept for judging."""
+        return task.goal["text"] in self._kept
+
+    @cached_property
+    def _kept(self) -> frozenset[str]:
+        return frozenset(article.text for article in self.held_out)
+
     def sample_task(self, rng: np.random.Generator, id: str) -> Task:
         """The beginning of an article; the user is told all of it, the agent nothing."""
         chosen = self.articles[int(rng.integers(len(self.articles)))]

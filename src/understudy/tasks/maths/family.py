@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,14 @@ class Maths:
     def for_judging(self) -> Maths:
         """The same family with the problems kept for judging."""
         return Maths(self.held_out)
+
+    def keeps(self, task: Task) -> bool:
+        """Whether the task's problem is kept for judging."""
+        return (tuple(task.goal["given"]), task.goal["asked"]) in self._kept
+
+    @cached_property
+    def _kept(self) -> frozenset[tuple[tuple[str, ...], str]]:
+        return frozenset((problem.given, problem.asked) for problem in self.held_out)
 
     def sample_task(self, rng: np.random.Generator, id: str) -> Task:
         """A problem; the user is told all of it, the agent nothing."""
