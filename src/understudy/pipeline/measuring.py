@@ -30,6 +30,9 @@ from understudy.shift.two_sample import null_curve, shift_curve
 from understudy.tasks.base import KnownUserFamily
 from understudy.types import Dialogue, Role
 
+_FEWEST = 10
+"""Dialogues per set without which there is no two-sample test in its 5 folds."""
+
 
 def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) -> None:
     """Per turn, how well a classifier tells apart what an arm was trained on and what it meets; and the two sources of that.
@@ -52,7 +55,7 @@ def measure_shift(context: StageContext, cell: Cell, *, arms: dict[str, str]) ->
         )
         if null is None or arm == "calibrated":
             # Halves of the set are half alive: so that the null reaches the turns that the curves do.
-            null = null_curve(real, seed=seed, min_alive=math.ceil(judge.shift_min_alive / 2))
+            null = null_curve(real, seed=seed, min_alive=max(_FEWEST, math.ceil(judge.shift_min_alive / 2)))
         context.progress(i + 1, len(arms))
     result = ShiftResult(
         family=cell.family_name,
