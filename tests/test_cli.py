@@ -210,6 +210,45 @@ def test_demo_from_logs_to_report_and_resume_refuses_another_config(tmp_path: Pa
 
 
 @pytest.mark.slow
+def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    small_run = small("arms=[base,calibrated]", "rl.steps=2", "rl.checkpoint_every=1", "residual.candidates=1")
+    demo = ("demo", "--jobs", "1", *small_run)
+    whole = understudy(*demo, "--out", "whole", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    for place, stage in enumerate(("user-aligned", "calibrated", "judge-calibrated")):
+        killed_in(tmp_path / "run" / "scratch" / "haggle" / "seed0" / stage, *demo, *(["--resume"] if place else []))
+    ended = understudy(*demo, "--out", "run", "--resume", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    found = [results(tmp_path / run) for run in ("whole", "run")]
+    assert {"judge-base", "judge-calibrated", "shift", "users"} <= set(found[0])
+    assert found[0] == found[1]
+
+
+def killed_in(scratch: Path, *arguments: str) -> None:
+    """Start a run and kill it, workers included, as soon as a stage has begun."""
+    run = scratch.parents[3]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "understudy", *arguments, "--out", run.name],
+        cwd=run.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    while not scratch.exists():
+        assert process.poll() is None, "it ended before it came to the stage"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def results(run: Path) -> dict[str, object]:
+    """What every stage of a cell found, without what it cost."""
+    found = {}
+    for path in (run / "stages" / "haggle" / "seed0").glob("*/result.json"):
+        found[path.parent.name] = {
+            name: value for name, value in json.loads(path.read_text()).items() if name != "cost"
+        }
+    return found
+
+
+@pytest.mark.slow
 def test_negotiate_runs_on_a_corpus_in_the_authors_format(tmp_path: Path) -> None:
     data = Path(__file__).parent / "fixtures" / "deal_or_no_deal"
     done = understudy(

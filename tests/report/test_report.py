@@ -190,7 +190,10 @@ def test_folders_are_shown_as_one(tmp_path: Path) -> None:
     assert page == first / "report.html"
     words = Page(page.read_text(encoding="utf-8")).words
     assert "How bad must the simulated user be?" in words
-    assert "understudy report first second sweep" in words
+    assert f"understudy report {first} {second} {sweep}" in words
+    assert "settings differ" not in words
+    fake.write_manifest(second, ["elicit"], [1], rl={"steps": 7})
+    assert "Their settings differ in rl.steps" in Page(build_report(first, second).read_text(encoding="utf-8")).words
     with pytest.raises(RunError, match=r"(?s:holds no result.*RUN SWEEP)"):
         summarise(sweep)
     # What two folders hold of one cell is the first one's.

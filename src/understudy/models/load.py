@@ -147,6 +147,7 @@ def _unloadable(what: str, where: str, error: Exception) -> ModelError:
     fix = "give a folder written by save_pretrained, or the name of a model that this machine can reach"
     if "trust_remote_code" in str(error):
         fix = (
-            "use a model that transformers has code for; or, if you trust its authors, set remote_code=true beside base"
+            "use a model that transformers has code for; or, if you trust its authors, set remote_code=true beside base where "
+            "the command has that key (compare, align)"
         )
     return ModelError(f"{what}: {error}", where=where, fix=fix)

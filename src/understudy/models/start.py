@@ -9,7 +9,7 @@ from understudy.config import ModelConfig
 from understudy.errors import ModelError
 from understudy.models.adapters import add_adapter, is_adapter
 from understudy.models.chat_model import ChatModel
-from understudy.models.commit import commit_of
+from understudy.models.commit import BASE_COMMIT
 from understudy.models.load import load_chat_model
 from understudy.models.ready import make_ready
 from understudy.models.tiny import END_OF_DIALOGUE, make_tiny
@@ -29,10 +29,9 @@ def start_model(texts: Iterable[str], config: ModelConfig, seed: int, start: Pat
             where=config.base,
             fix="merge it into its model with peft (merge_and_unload), and give the folder of that",
         )
-    revision = commit_of(config.base, config.revision) or config.revision
     chat_model = load_chat_model(
         config.base,
-        revision=revision,
+        revision=config.revision,
         chat_template=config.chat_template,
         weights=config.weights,
         remote_code=config.remote_code,
@@ -40,5 +39,6 @@ def start_model(texts: Iterable[str], config: ModelConfig, seed: int, start: Pat
     make_ready(chat_model, max_length=config.max_length, restate_prompt=config.prompt == "each turn")
     if config.lora_rank is not None:
         token = chat_model.tokenizer.convert_tokens_to_ids(END_OF_DIALOGUE)
+        revision = getattr(chat_model.model.config, BASE_COMMIT, config.revision)
         add_adapter(chat_model.model, config.lora_rank, token=token, revision=revision, seed=seed)
     return chat_model

@@ -32,6 +32,7 @@ def align_user(
 
     Args:
         part: of the logs.
+        label: names its seeds; users of one label differ in what they are fitted on alone.
         start: the stage with the model to start from; None for scratch.
         dialogues: how many of the part's dialogues to use; all where None.
         held_out: names the persons who choose the epoch, the same for every user with the same name; `label` where None.
@@ -41,9 +42,13 @@ def align_user(
     logs = read_dialogues(context.input(cell.stage("logs")) / f"{part}.jsonl")
     if dialogues is not None:
         logs = logs[:dialogues]
-    logs = [*logs, *(dialogue for stage in met for dialogue in read_dialogues(context.input(stage) / MET))]
     sft, seed = cell.config.sft, cell.seed_of("fit", label)
     train, validation = validation_split(logs, sft.validation_share, cell.seed_of("fit", held_out or label))
+    for stage in met:  # each by itself, so that of the logs the same persons choose the epoch as without them
+        dialogues_met = read_dialogues(context.input(stage) / MET)
+        more = validation_split(dialogues_met, sft.validation_share, cell.seed_of("fit", held_out or label))
+        train, validation = [*train, *more[0]], [*validation, *more[1]]
+        logs = [*logs, *dialogues_met]
     train = cell.enlarged(train)
     folder = None if start is None else context.input(start) / "model"
     chat_model = start_model(texts_of(train, "user"), model, seed % 2**31, folder)

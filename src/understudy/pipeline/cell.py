@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from understudy.config import CompareConfig, ModelConfig
 from understudy.endpoint.answers import ANSWERS
 from understudy.logs.read import read_dialogues
+from understudy.results import PROGRAMME
 from understudy.runs import stream_seed
 from understudy.scheduler import StageContext
 from understudy.speaker import Speaker
@@ -27,8 +28,6 @@ ALIGNED_BY_SFT = "aligned by SFT"
 """The aligned user's model without its residual energy: measured beside it, trained with by no arm."""
 REFEREE_LOGS = "referee"
 """The part of a corpus that the referee alone is fitted on."""
-PROGRAMME = "the task's programme"
-"""The population in words where the logs are of people, who are not it."""
 _WORDS = {
     POPULATION: "real users (population)",
     REFEREE: "referee (models of people)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,7 @@ def read_peoples_logs(cell: Cell) -> PeoplesLogs:
     if logs.path.is_dir():
         _refuse_shared_people(usable, logs.path)
     else:
+        _refuse_empty(usable[""], logs.path, "the file")
         usable = split_logs(usable[""], logs, cell.seed_of("split"))
     return PeoplesLogs(usable, left_out)
 
@@ -144,15 +145,19 @@ def _refuse_twice(ids: Iterable[str], path: Path) -> None:
         seen.add(id)
 
 
+def _refuse_empty(dialogues: Sequence[Dialogue], path: Path, name: str) -> None:
+    if not dialogues:
+        raise LogError(
+            f"{name} holds nothing but dialogues about tasks that agents are judged on",
+            where=str(path),
+            fix="give others",
+        )
+
+
 def _refuse_shared_people(parts: Mapping[str, list[Dialogue]], path: Path) -> None:
     part_of: dict[str, str] = {}
     for part, dialogues in parts.items():
-        if not dialogues:
-            raise LogError(
-                f"{part}.jsonl holds nothing but dialogues about tasks that agents are judged on",
-                where=str(path),
-                fix="give others",
-            )
+        _refuse_empty(dialogues, path, f"{part}.jsonl")
         for dialogue in dialogues:
             if (other := part_of.setdefault(dialogue.person, part)) != part:
                 raise LogError(

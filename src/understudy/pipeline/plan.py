@@ -64,6 +64,12 @@ def _check_written_logs(config: CompareConfig) -> None:
     """Whether the logs that programmes will write are enough; of a corpus, its stage knows."""
     if any(map(is_known, config.families)):
         refuse_empty_parts(config.logs, config.logs.people)
+    if config.realignment.rounds and not any(map(is_known, config.families)):
+        raise ConfigError(
+            "in re-alignment people meet the agent, and none of the families has people that can be called",
+            where="realignment.rounds",
+            fix="set it to 0, or add a family with known users (elicit, edit, haggle)",
+        )
     held = round(config.logs.dialogues * config.logs.align_share)
     if config.log_sizes and max(config.log_sizes) > held:
         raise ConfigError(
@@ -167,13 +173,26 @@ def _referee(cell: Cell) -> Iterator[Stage]:
 
 
 def _align(
-    cell: Cell, label: str, title: str, *, part: str, model: ModelConfig, met: tuple[str, ...] = (), **kwargs: object
+    cell: Cell,
+    label: str,
+    title: str,
+    *,
+    part: str,
+    model: ModelConfig,
+    met: tuple[str, ...] = (),
+    name: str = "",
+    **kwargs: object,
 ) -> Stage:
-    """A new user model starts from one of its shape that was taught to copy, a pretrained one from its own base."""
+    """A new user model starts from one of its shape that was taught to copy, a pretrained one from its own base.
+
+    Args:
+        label: names its seeds.
+        name: of the user; the label where it is empty.
+    """
     start = None if model.base else copying_stage(model)
     return _stage(
         cell,
-        f"user-{label}",
+        f"user-{name or label}",
         f"{_ALIGNING}:align_user",
         [cell.stage("logs"), *met, *([start] if start else [])],
         title,
@@ -303,7 +322,9 @@ def _rounds(cell: Cell) -> Iterator[Stage]:
         words = f"{title}: people meet the agent"
         yield _stage(cell, f"met-{rounds}", function, [known], words, agent_stage=known, rounds=rounds)
         met.append(cell.stage(f"met-{rounds}"))
-        yield _align(cell, user, f"{title}: user", part="align", model=cell.config.user_model, met=tuple(met))
+        yield _align(
+            cell, ALIGNED, f"{title}: user", part="align", model=cell.config.user_model, met=tuple(met), name=user
+        )
         for realigned, name, met_in_training in (
             (True, f"calibrated-realigned-{rounds}", user),
             (False, f"calibrated-continued-{rounds}", ALIGNED),

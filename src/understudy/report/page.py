@@ -112,7 +112,9 @@ def render(data: RunData) -> str:
         arm_words=_arm_words(summary.families),
         has_stand_in=_has_stand_in(summary.families),
         manifest=data.manifest,
-        others={path.resolve().name: manifest.get("git_revision") for path, manifest in data.others.items()},
+        others={str(path): manifest.get("git_revision") for path, manifest in data.others.items()},
+        runs=[str(path) for path in (data.path, *data.others)],
+        unlike=data.unlike,
         config=json.dumps(data.config, indent=1, ensure_ascii=False),
     )
 
@@ -211,7 +213,10 @@ def _endpoint(data: RunData) -> list[tuple[str, str]]:
 
 def _arm_words(families: tuple[FamilySummary, ...]) -> dict[str, str]:
     referees = [f.referee for f in families]
-    people = "referee" if all(referees) else "users who judge" if any(referees) else "real users"
+    programmes = [f.programme for f in families]
+    people = "referee" if all(referees) else "task's programme" if all(programmes) else "real users"
+    if len({*referees}) > 1 or len({*programmes}) > 1:
+        people = "users who judge"
     prompted = "prompted stand-in†" if _has_stand_in(families) else "prompted LLM"
     return {arm: style.words.format(people=people, prompted=prompted) for arm, style in palette.ARM_LOOKS.items()}
 

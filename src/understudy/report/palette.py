@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from understudy.results import PROGRAMME
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -44,7 +46,6 @@ REFEREE_NOTE = (
     "asked: a reward with the referee is an estimate of the reward with people, and it shares the weaknesses of a model."
 )
 
-PROGRAMME = "the task's programme"
 PROGRAMME_NOTE = (
     "The logs are of people, who cannot be asked: agents are judged, and the oracle trains, with the programme that plays "
     "the users of this task. It is not these people. Where real users are spoken of, that programme is meant."

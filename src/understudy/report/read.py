@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from understudy.config import FREE_KEYS
 from understudy.endpoint.answers import ANSWERS, SCORES, AnswerStore, Spent
 from understudy.errors import RunError
 from understudy.report.palette import is_referee
 from understudy.results import ArmResult, InteractivityResult, Record, ShiftResult, TranscriptsResult, UsersResult
 from understudy.runs import MetricsLog
+from understudy.runs.manifest import dotted
 
 R = TypeVar("R", bound=Record)
 
 RL_ARMS = ("static", "multiturn-aware", "interactive", "calibrated", "oracle")
+
+_OWN = ("families", "seeds", "arms", "severities", "log_sizes", "data", *FREE_KEYS)
+"""Keys by which the cells and sweeps of one experiment may differ."""
 
 _PARTS = ("base", "user-aligned")
 """Stages whose models are each fitted on a part of the logs of their own; with a referee's, on all that is not held out."""
@@ -52,6 +57,7 @@ class CellData:
     all_judged: bool
     interactivity: InteractivityResult | None = None
     fitted_on: int | None = None
+    gone_on_with: ArmResult | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ class RunData:
         path: of the first.
         manifest: of the first; empty if absent.
         others: by path of each further run folder, whose cells are among these, its manifest.
+        unlike: dotted keys in which their settings differ.
         cells: all that have, or should have, results.
         answers: what a prompted LLM was asked; None where there was none.
         scores: what a judge of interactivity was asked, likewise.
@@ -73,6 +80,7 @@ class RunData:
     answers: Spent | None = None
     scores: Spent | None = None
     others: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
+    unlike: tuple[str, ...] = ()
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -92,8 +100,8 @@ def read_run(run: Path, *others: Path) -> RunData:
     """Everything that the report is made from.
 
     Args:
-        others: run folders whose cells are taken in as well: other seeds and tasks, or sweeps of the same ones. What two
-            folders hold of one cell is read from the one that is named first.
+        others: run folders whose cells are taken in as well: other seeds and tasks, or sweeps of the same ones. The arms of a
+            cell, and what was measured of them, are read from the first folder that has judged any; sweeps from all.
 
     Raises:
         RunError: if a folder does not exist, none holds a judged agent, or a file in one is damaged.
@@ -128,9 +136,21 @@ def read_run(run: Path, *others: Path) -> RunData:
             fix="let the run judge its first agent (go on with --resume), or give another run folder; results of a sweep alone "
             "need the run beside them that has the arms (understudy report RUN SWEEP)",
         )
-    answers, scores = (_spent(runs[0] / "shared" / name) for name in (ANSWERS, SCORES))
+    answers, scores = (_spent([run / "shared" / name for run in runs]) for name in (ANSWERS, SCORES))
     others_read = dict(zip(runs[1:], manifests[1:], strict=True))
-    return RunData(runs[0], manifests[0], tuple(cells), answers, scores, others_read)
+    return RunData(runs[0], manifests[0], tuple(cells), answers, scores, others_read, _unlike(configs))
+
+
+def _unlike(configs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Dotted keys in which the settings of several runs differ, but for what tells cells and sweeps apart.
+
+    A key that one of them lacks is of a version that had no such setting.
+    """
+    settings = [dict(dotted(config)) for config in configs if config]
+    keys = (
+        [key for key in dict(settings[0]) if key not in _OWN and not key.startswith("realignment.")] if settings else []
+    )
+    return tuple(key for key in keys if any(key in other and other[key] != settings[0][key] for other in settings[1:]))
 
 
 def _manifest(run: Path) -> dict[str, Any]:
@@ -140,8 +160,10 @@ def _manifest(run: Path) -> dict[str, Any]:
     return manifest or {}
 
 
-def _spent(answers: Path) -> Spent | None:
-    return AnswerStore(answers).spent() if answers.is_file() else None
+def _spent(files: Sequence[Path]) -> Spent | None:
+    """By all runs together; None where nothing was asked."""
+    found = [AnswerStore(answers).spent() for answers in files if answers.is_file()]
+    return Spent(*map(sum, zip(*map(astuple, found), strict=True))) if found else None
 
 
 def _found(run: Path) -> dict[tuple[str, int], None]:
@@ -154,24 +176,22 @@ def _found(run: Path) -> dict[tuple[str, int], None]:
 
 def _cell(folders: Sequence[Path], family: str, seed: int, configs: Sequence[Mapping[str, Any]]) -> CellData:
     """One cell from all the folders that hold a part of it."""
-    paths: dict[str, Path] = {}
-    for folder in folders:
-        for path in sorted(folder.glob("judge-*/result.json")):
-            paths.setdefault(path.parent.name, path)
-    judged = {name: _record(path, ArmResult) for name, path in paths.items()}
-    results = [r for r in judged.values() if r is not None]
-    for name, r in judged.items():
-        if r is not None and "tuned" not in r.decoding:
-            raise RunError(
-                f"the judgement of {r.arm} has no tuned decoding", where=str(paths[name].parent), fix="judge it again"
-            )
-    arms = {r.arm: r for r in results if f"judge-{r.arm}" in paths and not _is_sweep(r)}
-    curves = {arm: MetricsLog(_first(folders, f"{arm}/metrics.jsonl")).read() for arm in RL_ARMS}
-    metrics = {arm: rows for arm, rows in curves.items() if rows}
-    shift = _record(_first(folders, "shift/result.json"), ShiftResult)
-    users = _record(_first(folders, "users/result.json"), UsersResult)
-    transcripts = _record(_first(folders, "transcripts/result.json"), TranscriptsResult)
-    interactivity = _record(_first(folders, "interactivity/result.json"), InteractivityResult)
+    judged = [_judgements(folder) for folder in folders]
+    # What belongs together stays together: arms of two runs are not those of one experiment.
+    place = next((i for i, found in enumerate(judged) if any(not _is_sweep(r) for r in found.values())), 0)
+    folder = folders[place]
+    arms = {r.arm: r for name, r in judged[place].items() if name == f"judge-{r.arm}" and not _is_sweep(r)}
+    swept: dict[str, ArmResult] = {}
+    for found in judged:
+        for name, r in found.items():
+            if _is_sweep(r):
+                swept.setdefault(name, r)
+    rounds = next((found for found in judged if any(r.further is not None for r in found.values())), {})
+    metrics = {arm: rows for arm in RL_ARMS if (rows := MetricsLog(folder / arm / "metrics.jsonl").read())}
+    shift = _record(folder / "shift" / "result.json", ShiftResult)
+    users = _record(folder / "users" / "result.json", UsersResult)
+    transcripts = _record(folder / "transcripts" / "result.json", TranscriptsResult)
+    interactivity = _record(folder / "interactivity" / "result.json", InteractivityResult)
     measured: dict[str, Record | None] = {
         "context shift": shift,
         "coherence of the users": users,
@@ -180,7 +200,7 @@ def _cell(folders: Sequence[Path], family: str, seed: int, configs: Sequence[Map
     if any(isinstance(judge := config.get("interactivity"), dict) and judge.get("model") for config in configs):
         measured["interactivity"] = interactivity
     expected = tuple(dict.fromkeys(arm for config in configs for arm in config.get("arms", ()))) or tuple(arms)
-    sweeps = tuple(r for r in results if _is_sweep(r))
+    sweeps = tuple(swept.values())
     refereed = any(is_referee(arm.judge_label) for arm in arms.values())
     missing = [
         *(f"judgement of {arm}" for arm in expected if arm not in arms),
@@ -200,13 +220,21 @@ def _cell(folders: Sequence[Path], family: str, seed: int, configs: Sequence[Map
         tuple(missing),
         set(expected) <= set(arms),
         interactivity,
-        _fitted_on(folders[0], (*_PARTS, "user-referee") if refereed else _PARTS),
+        _fitted_on(folder, (*_PARTS, "user-referee") if refereed else _PARTS),
+        rounds.get("judge-calibrated"),
     )
 
 
-def _first(folders: Sequence[Path], name: str) -> Path:
-    """Where the file is, or would be."""
-    return next((path for folder in folders if (path := folder / name).exists()), folders[0] / name)
+def _judgements(folder: Path) -> dict[str, ArmResult]:
+    """By the name of their stage."""
+    found = {path.parent.name: _record(path, ArmResult) for path in sorted(folder.glob("judge-*/result.json"))}
+    judged = {name: result for name, result in found.items() if result is not None}
+    for name, result in judged.items():
+        if "tuned" not in result.decoding:
+            raise RunError(
+                f"the judgement of {result.arm} has no tuned decoding", where=str(folder / name), fix="judge it again"
+            )
+    return judged
 
 
 def _fitted_on(folder: Path, parts: Sequence[str]) -> int | None:
@@ -224,7 +252,8 @@ def _is_sweep(result: ArmResult) -> bool:
 def _missing_sweeps(sweeps: Sequence[ArmResult], configs: Sequence[Mapping[str, Any]], referee: bool) -> list[str]:
     severities = {r.severity for r in sweeps}
     sizes = {r.log_size for r in sweeps}
-    rounds = {r.further.rounds for r in sweeps if r.further is not None and r.further.realigned}
+    judged_rounds = [r.further for r in sweeps if r.further is not None]
+    rounds = {f.rounds for f in judged_rounds if f.realigned} & {f.rounds for f in judged_rounds if not f.realigned}
     missing = []
     fewer = [size for config in configs for size in config.get("log_sizes", ()) if size not in sizes]
     if not referee:  # the rest exists for known users only

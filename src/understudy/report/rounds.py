@@ -51,12 +51,11 @@ def round_rows(cells: Sequence[CellData]) -> tuple[RoundRow, ...]:
     """By round, the control before the re-aligned; the arm itself, in the same seeds, comes first. Empty without rounds."""
     found: dict[tuple[int, bool], dict[int, ArmResult]] = {}
     for cell in cells:
-        trained_on = [r for r in cell.sweeps if r.further is not None]
-        for r in trained_on:
+        for r in cell.sweeps:
             if r.further is not None:
                 found.setdefault((r.further.rounds, r.further.realigned), {})[cell.seed] = r
-        if trained_on and (whole := cell.arms.get("calibrated")) is not None:
-            found.setdefault((0, False), {})[cell.seed] = whole
+        if cell.gone_on_with is not None:
+            found.setdefault((0, False), {})[cell.seed] = cell.gone_on_with
     return tuple(
         _row(rounds, realigned, results, found.get((rounds, False), {}) if realigned else {}, _contexts(cells, results))
         for (rounds, realigned), results in sorted(found.items())

@@ -1,6 +1,7 @@
 """What judging and measuring write and the report reads: one `result.json` per stage."""
 
 from understudy.results.arms import (
+    PROGRAMME,
     ArmResult,
     Cost,
     Further,
@@ -17,6 +18,7 @@ from understudy.results.shift import KnownUsers, ShiftReport, SideShift, StepExa
 from understudy.results.transcripts import Line, Transcript, TranscriptColumn, TranscriptsResult
 
 __all__ = [
+    "PROGRAMME",
     "ArmResult",
     "Cost",
     "Figure",

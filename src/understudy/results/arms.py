@@ -8,6 +8,9 @@ from understudy.results.record import Figure, Record
 from understudy.shift.likelihood import TurnShift
 from understudy.shift.two_sample import TwoSample
 
+PROGRAMME = "the task's programme"
+"""`ArmResult.judge_label` of the population where the logs are of people, who are not it."""
+
 
 class Interaction(Record):
     """What the user has to go through, per dialogue: means with their 95% bootstrap intervals over dialogues.
@@ -70,7 +73,8 @@ class Cost(Record):
     Attributes:
         optimizer_steps: of RL.
         sampled_dialogues: of RL, logged ones with a message rewritten included; None in results of earlier versions.
-        cpu_seconds: of its own training and of fitting its training user; the base's SFT, which all share, is not in it.
+        cpu_seconds: of its own training and of fitting its training user; where it was trained on, of all agents and
+            users before as well. The base's SFT, which all share, is not in it.
         real_dialogues: logs behind its models and its contexts, and rollouts with those who wrote them.
     """
 

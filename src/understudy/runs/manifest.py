@@ -75,8 +75,8 @@ def differences(
     Args:
         later: what the dotted keys of `new` stand for that `old` may lack.
     """
-    after = dict(_flat(new))
-    before = {**{key: value for key, value in (later or {}).items() if key in after}, **dict(_flat(old))}
+    after = dict(dotted(new))
+    before = {**{key: value for key, value in (later or {}).items() if key in after}, **dict(dotted(old))}
     absent = "absent"
     return [
         f"{key}: {before.get(key, absent)}, now {after.get(key, absent)}"
@@ -85,10 +85,11 @@ def differences(
     ]
 
 
-def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def dotted(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of nested mappings with its dotted key."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key}.")
+            yield from dotted(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value
 

@@ -40,7 +40,7 @@ class _Checker:
 
     def same(self, truth: str, answer: str) -> bool:
         with self._lock:
-            if self._process is None:
+            if self._process is None or self._process.poll() is not None:  # it may have been ended from outside
                 self._process = _start()
             said = ""
             try:

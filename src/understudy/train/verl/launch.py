@@ -123,11 +123,12 @@ def _last_step(folder: Path) -> int:
 
 def _absolute(config: CompareConfig) -> CompareConfig:
     """With paths that mean the same wherever a worker is started."""
-    prompt, data = config.prompted.prompt, config.data
+    prompt, data, people = config.prompted.prompt, config.data, config.logs.path
+    logs = config.logs.model_copy(update={"path": people and people.absolute()})
     prompted = config.prompted.model_copy(update={"prompt": prompt and prompt.absolute()})
     if data is not None and not on_hub(data):
         data = data.absolute()
-    return config.model_copy(update={"data": data, "prompted": prompted})
+    return config.model_copy(update={"data": data, "logs": logs, "prompted": prompted})
 
 
 def _catch_up(metrics: MetricsLog, folder: Path, start: int, groups: int) -> None:
