@@ -46,18 +46,25 @@ def read_peoples_logs(cell: Cell) -> PeoplesLogs:
             there twice, or a person in two parts.
         ConfigError: if a share leaves a part without people.
     """
+    usable, left_out = _usable(cell)
+    return PeoplesLogs(_parts(usable, cell), left_out)
+
+
+def _usable(cell: Cell) -> tuple[dict[str, list[Dialogue]], int]:
+    """The family's dialogues by file, whatever the seed; and how many more are about tasks that agents are judged on."""
     logs, family = cell.config.logs, cell.training_family()
     assert logs.path is not None  # else programmes write them
     given = {part: _of_family(file, family) for part, file in _files(logs.path, logs.shares).items()}
     _refuse_twice((d.task.id for part in given.values() for d in part), logs.path)
     usable = {part: [d for d in found if not is_for_judging(family, d.task)] for part, found in given.items()}
-    left_out = sum(map(len, given.values())) - sum(map(len, usable.values()))
-    if logs.path.is_dir():
-        _refuse_shared_people(usable, logs.path)
-    else:
-        _refuse_empty(usable[""], logs.path, "the file")
-        usable = split_logs(usable[""], logs, cell.seed_of("split"))
-    return PeoplesLogs(usable, left_out)
+    for part, dialogues in usable.items():
+        _refuse_empty(dialogues, logs.path, f"{part}.jsonl" if part else "the file")
+    _refuse_shared_people(usable, logs.path)
+    return usable, sum(map(len, given.values())) - sum(map(len, usable.values()))
+
+
+def _parts(usable: Mapping[str, list[Dialogue]], cell: Cell) -> dict[str, list[Dialogue]]:
+    return split_logs(usable[""], cell.config.logs, cell.seed_of("split")) if "" in usable else dict(usable)
 
 
 def check_peoples_logs(config: CompareConfig) -> None:
@@ -79,9 +86,10 @@ def check_peoples_logs(config: CompareConfig) -> None:
             raise ConfigError(
                 f"the dialogues of {name!r} are those of its data folder", where="logs.path", fix="leave it out"
             )
-        for seed in config.seeds:
-            cell = Cell(config, name, seed)
-            parts, family = read_peoples_logs(cell).parts, cell.training_family()
+        cells = [Cell(config, name, seed) for seed in config.seeds]
+        family, usable = cells[0].training_family(), _usable(cells[0])[0]  # read once: a seed only splits them
+        for cell in cells:
+            parts = _parts(usable, cell)
             if config.log_sizes and max(config.log_sizes) > len(parts["align"]):
                 raise ConfigError(
                     f"log_sizes holds {max(config.log_sizes)}, more than the alignment part's {len(parts['align'])} dialogues",
@@ -157,7 +165,6 @@ def _refuse_empty(dialogues: Sequence[Dialogue], path: Path, name: str) -> None:
 def _refuse_shared_people(parts: Mapping[str, list[Dialogue]], path: Path) -> None:
     part_of: dict[str, str] = {}
     for part, dialogues in parts.items():
-        _refuse_empty(dialogues, path, f"{part}.jsonl")
         for dialogue in dialogues:
             if (other := part_of.setdefault(dialogue.person, part)) != part:
                 raise LogError(
