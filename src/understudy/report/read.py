@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from understudy.config import FREE_KEYS
 from understudy.endpoint.answers import ANSWERS, SCORES, AnswerStore, Spent
 from understudy.errors import RunError
 from understudy.report.palette import is_referee
@@ -23,7 +22,7 @@ R = TypeVar("R", bound=Record)
 
 RL_ARMS = ("static", "multiturn-aware", "interactive", "calibrated", "oracle")
 
-_OWN = ("families", "seeds", "arms", "severities", "log_sizes", "data", *FREE_KEYS)
+_OWN = ("families", "seeds", "arms", "severities", "log_sizes", "data")
 """Keys by which the cells and sweeps of one experiment may differ."""
 
 _PARTS = ("base", "user-aligned")
