@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -249,6 +250,15 @@ def test_what_would_take_forever_is_wrong_and_soon(hostile: str, little_time: No
         assert is_right("600", "600"), "the next one is checked as if nothing had been"
     # Two processes are started and half a second is waited: 2 s on an idle machine.
     assert time.monotonic() - start < 60
+
+
+def test_a_checker_that_was_killed_is_started_again() -> None:
+    assert is_right("600", "600")
+    process = answers._checker(os.getpid())._process
+    assert process is not None
+    process.kill()
+    process.wait()
+    assert is_right("600", "600")
 
 
 def test_math_verify_may_be_lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

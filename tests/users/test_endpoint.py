@@ -215,6 +215,8 @@ def test_where_no_request_was_ever_answered_a_refusal_is_of_the_set_up(
     with pytest.raises(ConfigError, match=rf"no request was ever answered: .*\({status}\)") as caught:
         speaker(server, tmp_path).reply([request(seed) for seed in range(5)])
     assert "check model" in caught.value.fix
+    # One alone may have been refused for what it holds.
+    assert isinstance(speaker(server, tmp_path).reply([request()])[0], Refused)
 
 
 def test_a_failure_says_what_to_do_by_its_kind(server: Server, tmp_path: Path) -> None:
