@@ -11,7 +11,9 @@ from stages import run_stage
 from understudy.config import CompareConfig, load_config
 from understudy.errors import ConfigError
 from understudy.logs.read import read_dialogues
+from understudy.pipeline.cell import Cell
 from understudy.pipeline.plan import plan
+from understudy.pipeline.training import seed_of_tasks
 
 SHAPE = {"hidden": 16, "layers": 1, "intermediate": 16, "vocabulary": 300}
 CELL = "haggle/seed0"
@@ -70,6 +72,16 @@ def test_the_control_trains_on_from_its_own_agent_with_the_same_user() -> None:
         assert set(control.needs) == {f"{CELL}/{name}" for name in ("logs", start, "user-aligned")}
         # As many new tasks as the agent beside it, and the same ones.
         assert control.kwargs["rounds"] == stages[f"{CELL}/calibrated-realigned-{rounds}"].kwargs["rounds"] == rounds
+
+
+def test_users_of_all_rounds_share_seeds_and_each_round_has_tasks_of_its_own() -> None:
+    """Else a difference from the control were also one of seeds; or an agent would meet the tasks again that it knows."""
+    stages = {stage.name: stage for stage in plan(config())}
+    labels = {stages[f"{CELL}/user-{name}"].kwargs["label"] for name in ("aligned", "realigned-1", "realigned-2")}
+    assert labels == {"aligned"}
+    cell = Cell(config(), "haggle", 0)
+    assert seed_of_tasks(cell, 0) == cell.seed_of("train")
+    assert len({seed_of_tasks(cell, rounds) for rounds in range(3)}) == 3
 
 
 def test_rounds_go_on_with_the_calibrated_arm() -> None:

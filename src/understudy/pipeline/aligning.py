@@ -43,10 +43,11 @@ def align_user(
     if dialogues is not None:
         logs = logs[:dialogues]
     sft, seed = cell.config.sft, cell.seed_of("fit", label)
-    train, validation = validation_split(logs, sft.validation_share, cell.seed_of("fit", held_out or label))
+    persons = cell.seed_of("fit", held_out or label)
+    train, validation = validation_split(logs, sft.validation_share, persons)
     for stage in met:  # each by itself, so that of the logs the same persons choose the epoch as without them
         dialogues_met = read_dialogues(context.input(stage) / MET)
-        more = validation_split(dialogues_met, sft.validation_share, cell.seed_of("fit", held_out or label))
+        more = validation_split(dialogues_met, sft.validation_share, persons)
         train, validation = [*train, *more[0]], [*validation, *more[1]]
         logs = [*logs, *dialogues_met]
     train = cell.enlarged(train)

@@ -56,8 +56,13 @@ def train_arm(
         user=user,
         severity=severity,
         agent=agent,
-        tasks=cell.seed_of("train", *([f"round {rounds}"] if rounds else [])),
+        tasks=seed_of_tasks(cell, rounds),
     )
+
+
+def seed_of_tasks(cell: Cell, rounds: int) -> int:
+    """Of the tasks to train with: the same in every arm that converses, others in each further round."""
+    return cell.seed_of("train", *([f"round {rounds}"] if rounds else []))
 
 
 def _with_steps(cell: Cell, rounds: int) -> Cell:
