@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from understudy.align.comparison import ComparisonLoss, comparison_of
+from understudy.align.optimizer import sft_optimizer
 from understudy.align.sft_state import Epoch, SFTState
 from understudy.config import SFTConfig
 from understudy.errors import LogError
@@ -93,10 +94,9 @@ def fit(
     if side == "user" and config.comparison_weight:
         comparisons = [comparison_of(dialogue, chat) for dialogue, _ in fitting]
         compare = ComparisonLoss(model.config.hidden_size, model.config.num_hidden_layers).to(device)
-    parameters = [*trainable(model).values(), *(compare.parameters() if compare else ())]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
-    )
+    beside = list(compare.parameters()) if compare else []
+    parameters = [*trainable(model).values(), *beside]
+    optimizer = sft_optimizer(model, beside, config)
     total = min(config.steps, config.epochs * len(batches))
     warmup = max(1, round(config.warmup * total))
     schedule = torch.optim.lr_scheduler.LambdaLR(

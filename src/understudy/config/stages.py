@@ -288,8 +288,8 @@ LATER_KEYS: Mapping[str, Any] = {
     f"{section}.{key}": defaults.model_dump(mode="json")[key]  # as a manifest holds it
     for section, (defaults, keys) in _LATER.items()
     for key in keys
-}
-"""Keys with their defaults, at which they change nothing, that runs of an earlier version lack and may be gone on with."""
+} | {"sft.matrix_learning_rate": None}
+"""Keys with the values at which they change nothing, that runs of an earlier version lack and may be gone on with."""
 
 
 def _repeated(values: Sequence[Any]) -> list[Any]:

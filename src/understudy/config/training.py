@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from understudy.config.base import LearningRate, OpenShare, Share, StageConfig, broken
+from understudy.config.models import ModelConfig
 
 
 class SFTConfig(StageConfig):
@@ -18,6 +19,8 @@ class SFTConfig(StageConfig):
     """Most passes over the training dialogues, 1 to 1000."""
     learning_rate: LearningRate = 3e-3
     """Peak of AdamW's learning rate, above 0 and at most 1."""
+    matrix_learning_rate: LearningRate | None = 1e-2
+    """Peak of Muon's, for the matrices of users made from scratch, above 0 and at most 1; null: AdamW, as for all else."""
     batch_tokens: Annotated[int, Field(ge=32, le=10_000_000)] = 2048
     """Tokens per optimiser step, padding included, 32 to 10000000; at least the longest dialogue."""
     copying_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 1400
@@ -31,7 +34,7 @@ class SFTConfig(StageConfig):
     validation_share: Annotated[float, Field(gt=0, lt=0.9)] = 0.1
     """Share of the people whose dialogues choose the best epoch, between 0 and 0.9."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """AdamW's decoupled weight decay, 0 to 1; far above the usual 0.01, as the logs are few (arXiv 2509.14786)."""
+    """Decoupled weight decay, 0 to 1; far above the usual 0.01, as the logs are few (arXiv 2509.14786)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of embeddings and of each block's additions that a step leaves out, 0 (nothing) to below 1 (arXiv 1706.03762)."""
     patience: Annotated[int, Field(ge=1, le=1000)] = 3
@@ -40,6 +43,14 @@ class SFTConfig(StageConfig):
     """Whether layers are computed again in the backward pass: less memory, a third more arithmetic (arXiv 1604.06174)."""
     fit_agent: bool = True
     """Whether the base agent is fitted on the agent's side of the logs; false takes a pretrained `model.base` as it is."""
+
+    def of_user(self, model: ModelConfig) -> SFTConfig:
+        """These settings as they hold for a user: a pretrained one is fitted by AdamW alone, as it was trained."""
+        return self if model.base is None else self.of_agent()
+
+    def of_agent(self) -> SFTConfig:
+        """These settings as they hold for an agent, which AdamW fits: how far arms can get from it was set with that."""
+        return self.model_copy(update={"matrix_learning_rate": None})
 
 
 class ResidualConfig(StageConfig):

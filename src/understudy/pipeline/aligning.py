@@ -42,7 +42,7 @@ def align_user(
     logs = read_dialogues(context.input(cell.stage("logs")) / f"{part}.jsonl")
     if dialogues is not None:
         logs = logs[:dialogues]
-    sft, seed = cell.config.sft, cell.seed_of("fit", label)
+    sft, seed = cell.config.sft.of_user(model), cell.seed_of("fit", label)
     persons = cell.seed_of("fit", held_out or label)
     train, validation = validation_split(logs, sft.validation_share, persons)
     for stage in met:  # each by itself, so that of the logs the same persons choose the epoch as without them

@@ -88,7 +88,8 @@ def fit_user(context: StageContext, config: AlignConfig) -> None:
     train, validation = validation_split(logs, config.sft.validation_share, seed)
     chat_model = start_model(texts_of(train, "user"), config.user_model, seed % 2**31)
     parts = [_truncated(part, chat_model) for part in (train, validation)]
-    epochs = fit_in(context, chat_model, "user", parts[0].dialogues, parts[1].dialogues, config.sft, seed)
+    sft = config.sft.of_user(config.user_model)
+    epochs = fit_in(context, chat_model, "user", parts[0].dialogues, parts[1].dialogues, sft, seed)
     chat_model.save(context.output / "model")
     write_json(
         context.output / "result.json",
