@@ -27,7 +27,7 @@ def config() -> CompareConfig:
             "unseen_user_model": {**SHAPE, "heads": 2},
             "residual": {"candidates": 1},
             "sampling": {"max_message_tokens": 12},
-            "sft": {"steps": 1, "copying_steps": 2, "learning_rate": 1e-9},
+            "sft": {"steps": 1, "copying_steps": 2, "learning_rate": 1e-9, "matrix_learning_rate": 1e-9},
         }
     )
 
