@@ -19,6 +19,7 @@ from transformers import Trainer
 from conftest import ColourUser, OddFamily
 from understudy.config import RLConfig
 from understudy.models import precision
+from understudy.models.adapters import trainable
 from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker
@@ -47,6 +48,21 @@ def run(engine: Any, model: ChatModel, scratch: Path, source: Kept, config: RLCo
     scratch.mkdir(exist_ok=True)
     engine(policy, speaker, source, config, scratch=scratch, **more)
     return policy
+
+
+def second_step(engine: Any, start: ChatModel, scratch: Path, config: RLConfig) -> torch.Tensor:
+    """How the second step moves what is trained, as one row of numbers."""
+    scratch.mkdir()
+    after = []
+    for steps in (1, 2):
+        model = run(engine, start, scratch / str(steps), Kept(), config.model_copy(update={"steps": steps})).model
+        after.append(torch.cat([p.detach().flatten() for p in trainable(model).values()]))
+    return after[1] - after[0]
+
+
+def alike(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Cosine of the angle between two rows of numbers."""
+    return float(torch.nn.functional.cosine_similarity(a, b, dim=0))
 
 
 def learned_from(batches: Sequence[dict[str, torch.Tensor]]) -> dict[tuple[int, ...], tuple[list[int], float]]:

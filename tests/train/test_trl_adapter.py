@@ -12,7 +12,7 @@ from transformers import LlamaForCausalLM
 from trl import GRPOTrainer
 
 import trl_processes
-from trl_processes import Kept, context_of, learned_from, rows, run
+from trl_processes import Kept, alike, context_of, learned_from, rows, run, second_step
 from understudy.config import ModelConfig, RLConfig, load_config
 from understudy.errors import ConfigError, RunError
 from understudy.models.adapters import trainable
@@ -135,6 +135,17 @@ def test_two_steps_are_those_of_the_local_loop(
     loaded = load_chat_model(tmp_path / "saved")
     assert same(moved(loaded), theirs_after)
     assert same(frozen(loaded), frozen(start))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("exact")
+def test_a_kl_penalty_pulls_the_adapter_back_to_where_it_began(tiny_model: ChatModel, tmp_path: Path) -> None:
+    start = adapter(tiny_model, tmp_path)
+    strong = CONFIG.model_copy(update={"kl_weight": 100.0})
+    held = second_step(train_with_trl, start, tmp_path / "trl", strong)
+    # Not the same: TRL also pulls in dialogues of groups without variance, which the local loop leaves out.
+    assert alike(held, second_step(train, start, tmp_path / "local", strong)) > 0.7
+    assert alike(held, second_step(train, start, tmp_path / "free", CONFIG)) < 0.5
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from trl import GRPOTrainer
 
 import trl_processes
-from trl_processes import Kept, context_of, learned_from, rows, run
+from trl_processes import Kept, alike, context_of, learned_from, rows, run, second_step
 from understudy.config import RLConfig, load_config
 from understudy.errors import ConfigError, ModelError, RunError, UnderstudyError
 from understudy.models.chat_model import ChatModel, context_length
@@ -67,6 +67,16 @@ def test_ids_masks_rewards_and_the_step_are_those_of_the_local_loop(
     mine, theirs = rows(tmp_path / "local")[0], rows(tmp_path / "trl")[0]
     for key in ("reward", "reward_std", "entropy", "tokens", "turns", "failed", "groups", "undetermined"):
         assert theirs[key] == pytest.approx(mine[key]), key
+
+
+@pytest.mark.slow
+def test_a_kl_penalty_pulls_back_to_the_start_as_in_the_local_loop(tiny_model: ChatModel, tmp_path: Path) -> None:
+    """A first step is free of it, as the policy is the reference; a strong one all but takes it back in the second."""
+
+    strong = CONFIG.model_copy(update={"kl_weight": 100.0})
+    held = second_step(train_with_trl, tiny_model, tmp_path / "trl", strong)
+    assert alike(held, second_step(train, tiny_model, tmp_path / "local", strong)) > 0.9
+    assert alike(held, second_step(train, tiny_model, tmp_path / "free", CONFIG)) < 0.5
 
 
 class Replay:
@@ -168,7 +178,7 @@ def test_a_step_in_which_every_dialogue_fails_stops(tiny_model: ChatModel, tmp_p
 @pytest.mark.skipif(torch.cuda.device_count() == 1, reason="two processes take two GPUs, or none")
 @pytest.mark.parametrize("shard", [False, True], ids=["DDP", "FSDP, killed and gone on with"])
 def test_two_processes_take_the_steps_of_one(shard: bool, tiny_model: ChatModel, tmp_path: Path) -> None:
-    config = CONFIG.model_copy(update={"steps": 3, "engine": "trl"})
+    config = CONFIG.model_copy(update={"steps": 3, "engine": "trl", "kl_weight": 0.1})
     one = run(train_with_trl, tiny_model, tmp_path / "one", Kept([1, 6]), config)
     tiny_model.save(tmp_path / "model")
     heard: list[tuple[int, int, dict[str, Any]]] = []
@@ -197,8 +207,6 @@ def test_two_processes_take_the_steps_of_one(shard: bool, tiny_model: ChatModel,
 
 
 def test_what_it_does_not_have_is_refused() -> None:
-    with pytest.raises(ConfigError, match="the engine trl does not have"):
-        load_config(overrides=["rl.engine=trl", "rl.kl_weight=0.1"])
     for credit in ("rl.credit=reward-to-go", "rl.discount=0.8"):
         with pytest.raises(ConfigError, match="one advantage per dialogue"):
             load_config(overrides=["rl.engine=trl", credit])

@@ -169,12 +169,6 @@ class RLConfig(StageConfig):
                 "not discounted",
                 "leave credit at equalised and discount at 1, or leave engine at local",
             )
-        if self.engine != "local" and self.kl_weight > 0:
-            raise broken(
-                "kl_weight",
-                f"kl_weight is {self.kl_weight:g}, which the engine {self.engine} does not have here",
-                "set kl_weight to 0, or leave engine at local",
-            )
         return self
 
 

@@ -12,6 +12,8 @@ import importlib.util
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +83,7 @@ def train_with_trl(
         num_generations=config.group_size,
         max_grad_norm=config.max_grad_norm,
         epsilon=config.clip,
-        beta=0.0,
+        beta=config.kl_weight,
         loss_type="dapo",
         temperature=speaker.temperature,
         disable_dropout=True,
@@ -158,15 +160,16 @@ def train_with_trl(
         def _send_telemetry(self) -> None:
             """Nobody was asked whether to tell of this run."""
 
-    trainer = Trainer(
-        model=trained,
-        reward_funcs=_reward,
-        args=arguments,
-        train_dataset=Dataset.from_list([{"prompt": f"task {group} of a step"} for group in range(groups)]),
-        processing_class=tokenizer,
-        rollout_func=steps.rollouts,
-        callbacks=[steps],
-    )
+    with _reference_of(policy.model):
+        trainer = Trainer(
+            model=trained,
+            reward_funcs=_reward,
+            args=arguments,
+            train_dataset=Dataset.from_list([{"prompt": f"task {group} of a step"} for group in range(groups)]),
+            processing_class=tokenizer,
+            rollout_func=steps.rollouts,
+            callbacks=[steps],
+        )
     trainer.remove_callback(PrinterCallback)  # it would print over our own progress
     trainer.train(resume_from_checkpoint=last)
     if config.shard:
@@ -174,6 +177,22 @@ def train_with_trl(
     policy.model.set_attn_implementation(attention)
     policy.model.eval()
     return Budget.of(metrics)
+
+
+@contextmanager
+def _reference_of(model: PreTrainedModel) -> Iterator[None]:
+    """A Trainer made within holds the policy to a copy of this model, where it has a KL penalty.
+
+    TRL would load what the model was made from, by name: not its adapter, and nothing where it is in memory alone.
+    """
+    from trl.trainer import grpo_trainer
+
+    loads = grpo_trainer.create_model_from_path
+    grpo_trainer.create_model_from_path = lambda *_, **__: copy.deepcopy(model).requires_grad_(False)
+    try:
+        yield
+    finally:
+        grpo_trainer.create_model_from_path = loads
 
 
 def _show_head_without_bias(model: PreTrainedModel) -> None:

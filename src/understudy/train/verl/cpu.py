@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import ray
 import torch
+from torch.distributed.fsdp import CPUOffloadPolicy
 from verl.plugin.platform.platform_base import PlatformBase
 from verl.plugin.platform.platform_manager import PlatformRegistry
 from verl.utils import distributed
@@ -234,3 +235,13 @@ distributed.initialize_global_process_group_ray = partial(
 )
 RolloutReplicaRegistry.register(ROLLOUT, lambda: CPUReplica)
 rollout_base._ROLLOUT_REGISTRY[ROLLOUT, "async"] = f"{__name__}.WeightsToServer"
+
+
+def _pin_no_memory() -> None:
+    """verl would pin the memory of a KL penalty's reference model, for a GPU to read."""
+    from verl.workers.engine.fsdp import transformer_impl  # asks for the platform
+
+    transformer_impl.CPUOffloadPolicy = lambda **_: CPUOffloadPolicy(pin_memory=False)
+
+
+_pin_no_memory()

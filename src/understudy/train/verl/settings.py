@@ -88,7 +88,9 @@ def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int) -> dict[s
         "clip_ratio_low": rl.clip,
         "clip_ratio_high": rl.clip,
         "entropy_coeff": 0,
-        "use_kl_loss": False,
+        "use_kl_loss": rl.kl_weight > 0,
+        "kl_loss_coef": rl.kl_weight,
+        "kl_loss_type": "low_var_kl",  # k3, as in `grpo_loss`
         "grad_clip": rl.max_grad_norm,
         "optim": {
             "lr": rl.learning_rate,
@@ -145,6 +147,10 @@ def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int) -> dict[s
             },
             "actor": actor,
             "rollout": rollout,
+            "ref": {
+                "log_prob_use_dynamic_bsz": True,
+                "log_prob_max_token_len_per_gpu": rl.micro_batch_tokens,
+            },
         },
         "algorithm": {"adv_estimator": "grpo", "norm_adv_by_std_in_grpo": True, "use_kl_in_reward": False},
         "reward": {"num_workers": 0},  # the dialogues bring their reward
