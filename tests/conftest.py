@@ -71,6 +71,13 @@ class OddFamily(ColourFamily):
         return ReplyDistribution([Option(1.0, Literal(f"i want {task.goal['colour']} please"))])
 
 
+class PartlyJudgedFamily(OddFamily):
+    """The log determines the reward of two messages in three; an untrained model writes of both kinds."""
+
+    def final_act_reward(self, task: Task, messages: Sequence[Message], position: int, text: str) -> float | None:
+        return None if len(text) % 3 == 0 else float(len(text) % 2)
+
+
 class ColourUser:
     """Says its colour; fails on request for the keys given."""
 

@@ -19,10 +19,11 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import ColourUser, OddFamily
+from conftest import ColourUser, OddFamily, PartlyJudgedFamily
 from understudy.config import CompareConfig, load_config
 from understudy.converse_async import SharedSpeaker
 from understudy.errors import ConfigError, ModelError, RunError, UnderstudyError
+from understudy.logs.read import write_dialogues
 from understudy.models.chat_model import ChatModel
 from understudy.models.sampler import Sampled, Sampler
 from understudy.models.speaker import ModelSpeaker
@@ -32,15 +33,16 @@ from understudy.runs import MetricsLog
 from understudy.scheduler import Stage, StageContext
 from understudy.speaker import Failure
 from understudy.tasks import load_family
+from understudy.train.advantages import turn_advantages
 from understudy.train.figures import Budget, step_figures
 from understudy.train.loop import train
-from understudy.train.rollouts import Collected, ConversationRollouts, Rollout, TrainingTasks
+from understudy.train.rollouts import Collected, ConversationRollouts, LoggedRollouts, Rollout, TrainingTasks
 from understudy.train.verl import launch
 from understudy.train.verl.episodes import Episodes, recorded_figures
 from understudy.train.verl.launch import Arm, train_with_verl
 from understudy.train.verl.settings import prepare, settings, tasks_of
 from understudy.train.verl.spec import LoopSpec
-from understudy.types import TokenRecord
+from understudy.types import Dialogue, TokenRecord
 from understudy.users.population import PopulationSpeaker, PromptedSpeaker
 from understudy.users.spec import UserSpec
 
@@ -133,6 +135,62 @@ def test_rollouts_and_figures_are_those_of_the_local_loop(tiny_model: ChatModel,
     )
     assert figures[STEP]["failed"] == 2
     assert figures[STEP + 1]["dialogues"] == 0
+
+
+def test_messages_in_logged_contexts_are_those_of_the_local_loop(
+    tiny_model: ChatModel, colour_logs: list[Dialogue], tmp_path: Path
+) -> None:
+    write_dialogues(tmp_path / "agent.jsonl", colour_logs)
+    source = LoggedRollouts(PartlyJudgedFamily(), colour_logs, seed=3, width=16)
+    expected = source.collect(ModelSpeaker(tiny_model, "agent", width=16, max_message_tokens=5), STEP, GROUPS, SIZE)
+    spec = spec_of(tiny_model, tmp_path, family="conftest:PartlyJudgedFamily", user=None, logs=tmp_path / "agent.jsonl")
+    episodes = Episodes(spec, None)
+    sent: list[int] = []
+
+    async def step() -> list[Rollout | None]:
+        end = episodes.format.end_of_turn
+        replays = [Replay(rollout.record, end) for rollout in expected.rollouts]
+        found = await asyncio.gather(
+            *(episodes.hold(STEP, key // SIZE, key % SIZE, replay) for key, replay in enumerate(replays))
+        )
+        sent.extend(seed for replay in replays for seed in replay.seeds)
+        return list(found)
+
+    assert asyncio.run(step()) == expected.rollouts
+    assert len(set(sent)) == GROUPS * SIZE, "two of a group would be the same message"
+    undetermined = sum(rollout.reward is None for rollout in expected.rollouts)
+    assert 0 < undetermined < GROUPS * SIZE
+    figures = recorded_figures(tmp_path / "dialogues", [STEP])[STEP]
+    assert figures == pytest.approx(step_figures(expected) | {"dialogues": 16, "messages": 16})
+    assert figures["undetermined"] == undetermined
+
+    async def dead(ids: list[int], seed: int) -> Sampled | Failure:
+        return Failure("line went dead")
+
+    assert asyncio.run(episodes.hold(STEP + 1, 0, 0, dead)) is None
+    assert recorded_figures(tmp_path / "dialogues", [STEP + 1])[STEP + 1]["failed"] == 1
+    with pytest.raises(ValueError, match="needs logs"):
+        Episodes(spec_of(tiny_model, tmp_path, user=None), None)
+
+
+@needs_verl
+def test_the_advantage_is_the_local_loops_and_nothing_for_who_is_alone() -> None:
+    from verl.trainer.ppo.core_algos import get_adv_estimator_fn
+
+    import understudy.train.verl.advantage  # noqa: F401  # verl imports it by the environment
+
+    rewards = [1.0, 0.0, 0.0, 0.7, 0.2, 0.2]
+    names = np.array(["a", "a", "a", "alone", "same", "same"], dtype=object)
+    mask = torch.tensor([[1, 0, 1]] * 5 + [[0, 0, 1]])
+    given = torch.zeros(6, 3)
+    given[:, 2] = torch.tensor(rewards)
+    advantages, returns = get_adv_estimator_fn("understudy")(
+        token_level_rewards=given, response_mask=mask, index=names, config=None
+    )
+    expected, _ = turn_advantages([(r,) for r in rewards[:3]], [0, 0, 0])
+    assert torch.allclose(advantages[:3], torch.tensor([[float(a[0])] for a in expected]) * mask[:3])
+    assert not advantages[3:].any()
+    assert torch.equal(returns, advantages)
 
 
 def test_a_sampler_that_takes_the_seed_samples_what_the_local_one_does(
@@ -263,8 +321,8 @@ def test_what_it_does_not_have_is_refused(
     tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = ["arms=base,oracle", "rl.engine=verl"]
-    with pytest.raises(ConfigError, match="arms holds static"):
-        load_config(overrides=["rl.engine=verl"])
+    with pytest.raises(ConfigError, match="arms holds multiturn-aware"):
+        load_config(overrides=["rl.engine=verl", "arms=base,static,multiturn-aware"])
     with pytest.raises(ConfigError, match="the engine verl has one advantage per dialogue"):
         load_config(overrides=[*few, "rl.credit=reward-to-go"])
     with pytest.raises(ConfigError, match="does not divide"):
@@ -430,6 +488,31 @@ def test_a_step_of_verls_trainer_is_that_of_the_local_loop_and_a_run_goes_on(
     rows = MetricsLog(tmp_path / "verl" / "metrics.jsonl").read()
     assert [row["step"] for row in rows] == [0, 1]
     assert rows[0] == theirs[0], "the first step was not taken again"
+
+
+@needs_verl
+@pytest.mark.slow
+@pytest.mark.enable_socket
+def test_verls_trainer_takes_a_step_on_logged_contexts(
+    tiny_model: ChatModel, colour_logs: list[Dialogue], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))  # for verl's processes
+    monkeypatch.setenv("VERL_LOGGING_LEVEL", "WARN")
+    write_dialogues(tmp_path / "agent.jsonl", colour_logs)
+    policy = ChatModel(copy.deepcopy(tiny_model.model), copy.deepcopy(tiny_model.tokenizer))
+    config = CONFIG.model_copy(update={"rl": CONFIG.rl.model_copy(update={"steps": 1})})
+    arm = Arm(config, "conftest:PartlyJudgedFamily", 3, None, None, tmp_path / "agent.jsonl")
+    (tmp_path / "verl").mkdir()
+    budget = train_with_verl(policy, arm, scratch=tmp_path / "verl")
+    (row,) = MetricsLog(tmp_path / "verl" / "metrics.jsonl").read()
+    assert (budget.messages, row["dialogues"], row["failed"]) == (16, 16, 0)
+    assert row["undetermined"] > 0, "groups that lose members are what it is about"
+    assert row["reward_std"] > 0
+    moved = [
+        (a - b).abs().max().item()
+        for a, b in zip(policy.model.parameters(), tiny_model.model.parameters(), strict=True)
+    ]
+    assert max(moved) == pytest.approx(5e-4, rel=0.01), "AdamW's first step, at half the rate in the warm-up"
 
 
 def test_an_arm_of_a_comparison_asks_verl_for_what_the_local_loop_collects(

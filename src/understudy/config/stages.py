@@ -201,12 +201,11 @@ class CompareConfig(StageConfig):
                 f"realignment.rounds is {self.realignment.rounds}, but arms lacks calibrated, which it goes on with",
                 "add calibrated to arms, or set it to 0",
             )
-        logged = [arm for arm in ("static", "multiturn-aware") if arm in self.arms]
-        if self.rl.engine == "verl" and logged:
+        if self.rl.engine == "verl" and "multiturn-aware" in self.arms:
             raise broken(
                 "arms",
-                f"arms holds {logged[0]}, whose logged contexts the engine verl does not have here",
-                f"leave {logged[0]} out of arms, or leave rl.engine at local",
+                "arms holds multiturn-aware, whose forward samples the engine verl does not take here",
+                "leave multiturn-aware out of arms, or leave rl.engine at local",
             )
         if self.model.lora_rank is not None:
             self._refuse_with_adapter()

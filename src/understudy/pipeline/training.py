@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from understudy.logs.read import read_dialogues
 from understudy.models.chat_model import ChatModel
@@ -92,7 +93,6 @@ def _train(
             track(step, figures)
 
         if rl.engine == "verl":
-            assert user is not None  # the config refuses arms without one
             budget = _train_with_verl(context, cell, policy, user, severity, tasks, on_step)
         else:
             speaker = cell.agent_speaker(policy)
@@ -114,7 +114,7 @@ def _source(context: StageContext, cell: Cell, arm: str, user: Speaker | None, s
         assert user is not None  # it answers in every arm that converses
         held_out = cell.goals(held_out=False)
         return ConversationRollouts(family, user, seed=seed, width=width, held_out=held_out)
-    logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")
+    logs = read_dialogues(_agent_logs(context, cell))
     if user is None:
         return LoggedRollouts(family, logs, seed=seed, width=width)
     rl = cell.config.rl
@@ -130,11 +130,16 @@ def _source(context: StageContext, cell: Cell, arm: str, user: Speaker | None, s
     )
 
 
+def _agent_logs(context: StageContext, cell: Cell) -> Path:
+    """People's dialogues with the agent, which the logged contexts are those of."""
+    return context.input(cell.stage("logs")) / "agent.jsonl"
+
+
 def _train_with_verl(
     context: StageContext,
     cell: Cell,
     policy: ChatModel,
-    user: str,
+    user: str | None,
     severity: float,
     seed: int,
     on_step: OnStep,
@@ -146,6 +151,7 @@ def _train_with_verl(
         family=cell.family_name,
         seed=seed,
         held_out=cell.goals(held_out=False),
-        user=cell.user_spec(user, context, severity=severity),
+        user=None if user is None else cell.user_spec(user, context, severity=severity),
+        logs=_agent_logs(context, cell) if user is None else None,
     )
     return train_with_verl(policy, arm, scratch=context.scratch, on_step=on_step)

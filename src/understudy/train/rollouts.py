@@ -201,6 +201,19 @@ class ConversationRollouts:
         return Collected([rollout for rollout in rollouts if rollout is not None], held.failures)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A message for the policy to write in a logged context.
+
+    Attributes:
+        dialogue: the logged one.
+        request: what stands before the message; its key is the group.
+    """
+
+    dialogue: Dialogue
+    request: Request
+
+
 class LoggedRollouts:
     """Logged contexts, fixed: the policy rewrites one logged message whose outcome the log determines (static arm).
 
@@ -225,19 +238,29 @@ class LoggedRollouts:
             )
 
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int, part: slice = WHOLE) -> Collected:
-        contexts = drawn_contexts(self.acts, self.seed, step, groups, part)
-        requests = [self._request(d, act, group, f"{step}-{group}") for group, (d, act) in contexts]
-        answers = alternatives_in_batches(agent, requests, group_size, width=self.width)
+        asked = self.asked(step, groups, part)
+        answers = alternatives_in_batches(agent, [one.request for one in asked], group_size, width=self.width)
         rollouts: list[Rollout] = []
         failures: list[Failure] = []
-        for (group, (dialogue, act)), answer in zip(contexts, answers, strict=True):
+        for one, answer in zip(asked, answers, strict=True):
             if isinstance(answer, Failure):
                 failures += [answer] * group_size
                 continue
-            for message, record in answer:
-                reward = self.family.final_act_reward(dialogue.task, dialogue.messages, act.position, message.text)
-                rollouts.append(Rollout(record, reward, group, 1))
+            rollouts += [self.rollout(one, message, record) for message, record in answer]
         return Collected(rollouts, failures)
+
+    def asked(self, step: int, groups: int, part: slice = WHOLE) -> list[Asked]:
+        """What the policy is to write in each group of a step; of `part` alone."""
+        return [
+            Asked(dialogue, self._request(dialogue, act, group, f"{step}-{group}"))
+            for group, (dialogue, act) in drawn_contexts(self.acts, self.seed, step, groups, part)
+        ]
+
+    def rollout(self, asked: Asked, message: Message, record: TokenRecord) -> Rollout:
+        """What the policy can learn from its message; the log may not determine its reward."""
+        dialogue, position = asked.dialogue, len(asked.request.messages)
+        reward = self.family.final_act_reward(dialogue.task, dialogue.messages, position, message.text)
+        return Rollout(record, reward, asked.request.key, 1)
 
     def _request(self, dialogue: Dialogue, act: FinalAct, key: int, name: str) -> Request:
         return Request(

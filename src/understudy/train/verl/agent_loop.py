@@ -25,11 +25,12 @@ NO_TOKENS = "the rollout server gave no token"
 @cache
 def _episodes(spec: str) -> Episodes:
     """One per process, whatever the number of dialogues: verl makes a loop object for each."""
-    return Episodes(LoopSpec.read(Path(spec)), UserPool(Path(spec)))
+    found = LoopSpec.read(Path(spec))
+    return Episodes(found, None if found.user is None else UserPool(Path(spec)))
 
 
 class DialogueLoop(AgentLoopBase):  # type: ignore[misc]  # verl is not type-checked here
-    """Holds one dialogue of a step.
+    """Holds one dialogue of a step, or has one message of it written (see `Episodes`).
 
     Args:
         spec: file of the `LoopSpec`, given by the agent-loop config beside this class's name.
@@ -49,8 +50,8 @@ class DialogueLoop(AgentLoopBase):  # type: ignore[misc]  # verl is not type-che
 
         Returns:
             Of the dialogue: prompt ids up to the first token that was sampled; [T] response ids, mask (1 where sampled),
-            log-probabilities and the reward. Nothing of one that failed or in which the policy said nothing, so that
-            verl's group has one member less.
+            log-probabilities and the reward. Nothing of one that failed, in which the policy said nothing, or whose reward
+            the log does not determine, so that verl's group has one member less.
 
         Raises:
             ValueError: if the server gives no log-probabilities.
@@ -85,7 +86,7 @@ class DialogueLoop(AgentLoopBase):  # type: ignore[misc]  # verl is not type-che
             return Sampled(list(output.token_ids), list(output.log_probs), output.token_ids[-1] == end)
 
         rollout = await self.episodes.hold(step, group, member, generate)
-        if rollout is None:
+        if rollout is None or rollout.reward is None:
             return []
         completion = Completion.of(rollout.record)
         return AgentLoopOutput(

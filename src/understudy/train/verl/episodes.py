@@ -1,4 +1,4 @@
-"""One dialogue of a step, held for whoever samples the policy's tokens: the same one as the local loop collects."""
+"""One dialogue or message of a step, for whoever samples the policy's tokens: the same one as the local loop collects."""
 
 from __future__ import annotations
 
@@ -11,33 +11,36 @@ from pathlib import Path
 from typing import Any
 
 from understudy.converse_async import hold
+from understudy.logs.read import read_dialogues
 from understudy.models.load import load_chat_format
 from understudy.models.served import Generate, ServedSpeaker
-from understudy.runs import MetricsLog
+from understudy.runs import MetricsLog, stream_seed
 from understudy.speaker import AsyncSpeaker, Failure
 from understudy.train.figures import Counted, figures_of
-from understudy.train.rollouts import Rollout, rollout_of
+from understudy.train.rollouts import LoggedRollouts, Rollout, rollout_of
 from understudy.train.verl.spec import LoopSpec
 from understudy.types import FailedDialogue
 
 
 class Episodes:
-    """Holds the dialogues of a spec, any number of them at once.
+    """What the policy learns from in a spec: dialogues with a user, or single messages in logged contexts; any number at once.
 
     Args:
-        user: shared by all of them.
+        user: shared by all dialogues; None where the spec has none.
 
     Raises:
         ModelError: if the policy's folder cannot be read.
+        LogError: if the logs cannot be, or determine no outcome.
     """
 
-    def __init__(self, spec: LoopSpec, user: AsyncSpeaker) -> None:
+    def __init__(self, spec: LoopSpec, user: AsyncSpeaker | None) -> None:
         self.spec, self.user, self.tasks = spec, user, spec.tasks()
         self.format, self.max_length = load_chat_format(spec.agent, "agent")
+        self._logged = None if user is not None else _logged(spec)
         self._records = MetricsLog(spec.records / f"{socket.gethostname()}-{os.getpid()}.jsonl")
 
     async def hold(self, step: int, group: int, member: int, generate: Generate) -> Rollout | None:
-        """Hold dialogue `member` of a group of a step, and write its figures down.
+        """Member `member` of a group of a step; its figures are written down.
 
         Returns:
             None if it failed, which is counted, or if the user left before the policy said anything.
@@ -46,20 +49,47 @@ class Episodes:
         agent = ServedSpeaker(
             self.format, generate, max_message_tokens=sampling.max_message_tokens, max_length=self.max_length
         )
-        appointment = self.tasks.group(step, group, self.spec.config.rl.group_size)[member]
-        # Unique in the whole run: a user may still speak in a dialogue of the step before.
-        appointment = replace(appointment, key=step * self.spec.rows + appointment.key)
-        ended = await hold(self.tasks.family, appointment, agent, self.user)
-        rollout = None if isinstance(ended, FailedDialogue) else rollout_of(ended, group)
+        ended = await (
+            self._converse(step, group, member, agent, self.user)
+            if self.user is not None
+            else self._answer(step, group, member, agent)
+        )
+        failed = ended if isinstance(ended, Failure | FailedDialogue) else None
+        rollout = ended if isinstance(ended, Rollout) else None
         self._records.append(
             {
                 "step": step,
-                "failure": ended.reason if isinstance(ended, FailedDialogue) else None,
-                "fix": ended.fix if isinstance(ended, FailedDialogue) else None,
+                "failure": failed and failed.reason,
+                "fix": failed and failed.fix,
                 "counted": None if rollout is None else asdict(Counted.of(rollout)),
             }
         )
         return rollout
+
+    async def _converse(
+        self, step: int, group: int, member: int, agent: ServedSpeaker, user: AsyncSpeaker
+    ) -> Rollout | FailedDialogue | None:
+        appointment = self.tasks.group(step, group, self.spec.config.rl.group_size)[member]
+        # Unique in the whole run: a user may still speak in a dialogue of the step before.
+        appointment = replace(appointment, key=step * self.spec.rows + appointment.key)
+        ended = await hold(self.tasks.family, appointment, agent, user)
+        return ended if isinstance(ended, FailedDialogue) else rollout_of(ended, group)
+
+    async def _answer(self, step: int, group: int, member: int, agent: ServedSpeaker) -> Rollout | Failure:
+        assert self._logged is not None  # there is no user
+        (asked,) = self._logged.asked(step, self.spec.groups, slice(group, group + 1))
+        message = await agent.reply(replace(asked.request, seed=stream_seed(asked.request.seed, str(member))))
+        record = await agent.finish(asked.request.key)
+        if isinstance(message, Failure):
+            return message
+        assert record is not None  # of the message that was written
+        return self._logged.rollout(asked, message, record)
+
+
+def _logged(spec: LoopSpec) -> LoggedRollouts:
+    if spec.logs is None:
+        raise ValueError("a spec without a user needs logs")
+    return LoggedRollouts(spec.tasks().family, read_dialogues(spec.logs), seed=spec.seed, width=1)
 
 
 def recorded_figures(folder: Path, steps: Iterable[int]) -> dict[int, dict[str, float]]:

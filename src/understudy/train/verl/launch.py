@@ -23,7 +23,7 @@ from understudy.models.chat_model import ChatModel
 from understudy.runs import MetricsLog
 from understudy.train.figures import Budget, OnStep
 from understudy.train.loop import groups_per_step
-from understudy.train.rollouts import ConversationRollouts
+from understudy.train.rollouts import ConversationRollouts, LoggedRollouts
 from understudy.train.verl.episodes import recorded_failures, recorded_figures
 from understudy.train.verl.settings import environment_of, prepare
 from understudy.train.verl.spec import LoopSpec
@@ -38,13 +38,14 @@ _LAST_LINES = 30
 
 @dataclass(frozen=True)
 class Arm:
-    """An arm that converses: see `LoopSpec`, which is made from it."""
+    """Where an arm's contexts come from: see `LoopSpec`, which is made from it."""
 
     config: CompareConfig
     family: str
     seed: int
     held_out: bool | None
-    user: UserSpec
+    user: UserSpec | None
+    logs: Path | None = None
 
 
 def train_with_verl(
@@ -69,7 +70,8 @@ def train_with_verl(
     metrics = MetricsLog(scratch / "metrics.jsonl")
     start = _last_step(folder)
     metrics.truncate_from(start)
-    groups = groups_per_step(arm.config.rl, ConversationRollouts.messages_per_rollout)
+    source = LoggedRollouts if arm.user is None else ConversationRollouts
+    groups = groups_per_step(arm.config.rl, source.messages_per_rollout)
     _catch_up(metrics, folder, start, groups)
     if start < arm.config.rl.steps:
         attempt = folder / f"from-{start}"
@@ -80,7 +82,8 @@ def train_with_verl(
             family=arm.family,
             seed=arm.seed,
             held_out=arm.held_out,
-            user=arm.user.absolute(),
+            user=arm.user and arm.user.absolute(),
+            logs=arm.logs and arm.logs.absolute(),
             agent=folder / "base",
             groups=groups,
             records=attempt / _RECORDS,

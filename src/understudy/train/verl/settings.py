@@ -16,6 +16,10 @@ from understudy.train.verl.spec import LoopSpec
 
 _AGENT = "understudy"
 """The name that verl knows our agent loop by."""
+GROUP_ADVANTAGE = "understudy"
+"""The name that verl knows `group_advantage` by."""
+_MODULES = "understudy.train.verl.advantage"
+"""What verl is to import in each of its processes."""
 _OBJECT_STORE_BYTES = 200_000_000
 """Of Ray, where tiny models train on this machine alone; its default is a third of the memory."""
 
@@ -152,7 +156,7 @@ def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int) -> dict[s
                 "log_prob_max_token_len_per_gpu": rl.micro_batch_tokens,
             },
         },
-        "algorithm": {"adv_estimator": "grpo", "norm_adv_by_std_in_grpo": True, "use_kl_in_reward": False},
+        "algorithm": {"adv_estimator": GROUP_ADVANTAGE, "use_kl_in_reward": False},
         "reward": {"num_workers": 0},  # the dialogues bring their reward
         "trainer": {
             "nnodes": verl.nodes,
@@ -192,12 +196,15 @@ def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int) -> dict[s
 
 def environment_of(verl: VerlConfig) -> dict[str, str]:
     """What all processes of verl need in their environment."""
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0"}  # nobody was asked whether to tell of this run
+    found = {
+        "RAY_USAGE_STATS_ENABLED": "0",  # nobody was asked whether to tell of this run
+        "VERL_USE_EXTERNAL_MODULES": _MODULES,
+    }
     if verl.rollout != "cpu":
-        return quiet
-    return quiet | {
+        return found
+    return found | {
         "RAY_ADDRESS": "local",  # a cluster would not take what is said of this machine below
-        "VERL_USE_EXTERNAL_MODULES": "understudy.train.verl.cpu",
+        "VERL_USE_EXTERNAL_MODULES": f"understudy.train.verl.cpu,{_MODULES}",  # the platform first, which others ask for
         "VERL_PLATFORM": "cpu",
         "VERL_ENGINE_DEVICE": "cuda",  # the FSDP engine is registered for GPUs alone, and works without
     }

@@ -21,7 +21,8 @@ class LoopSpec(BaseModel):
         config: the run's.
         family: name of the task family.
         seed, held_out: see `TrainingTasks`.
-        user: who the policy talks with.
+        user: who the policy talks with; None where it writes single messages in logged contexts.
+        logs: people's dialogues with the agent, whose contexts these are.
         agent: folder with the policy's tokenizer and `config.json`; its weights are verl's affair.
         groups: tasks per step.
         records: folder that the figures of each dialogue are written to.
@@ -33,7 +34,8 @@ class LoopSpec(BaseModel):
     family: str
     seed: int
     held_out: bool | None
-    user: UserSpec
+    user: UserSpec | None
+    logs: Path | None = None
     agent: Path
     groups: int
     records: Path

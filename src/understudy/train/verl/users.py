@@ -22,6 +22,7 @@ class UserActor:
 
     def __init__(self, spec: str) -> None:
         found = LoopSpec.read(Path(spec))
+        assert found.user is not None  # else there is no pool
         speaker = found.user.speaker(found.tasks().family, found.config)
         self._shared = SharedSpeaker(speaker, width=found.config.sampling.width)
 
