@@ -108,7 +108,8 @@ def train(asked: Namespace, member: int, place: Path) -> None:
     print(f"member {member}: {model.parameters:,} parameters, {len(known)} words, {len(train):,} samples", flush=True)
     sft = SFTConfig(
         steps=1_000_000, epochs=asked.epochs, batch_tokens=asked.batch_tokens, learning_rate=asked.learning_rate,
-        weight_decay=asked.weight_decay, dropout=asked.dropout, comparison_weight=0.0, other_side_weight=1.0,
+        matrix_learning_rate=None, weight_decay=asked.weight_decay, dropout=asked.dropout,
+        comparison_weight=0.0, other_side_weight=1.0,
     )  # fmt: skip
 
     def report(epoch: Epoch) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
+from torch.optim import Muon
 
 from stages import run_stage
 from understudy.config import CompareConfig
@@ -42,6 +45,21 @@ def test_all_models_from_scratch_start_from_one_that_can_copy() -> None:
         for name, shape in (shapes | further).items():
             assert copying_stage(shape) in stages[f"{family}/seed0/{name}"].needs
             assert stages[copying_stage(shape)].kwargs["model"].hidden == shape.hidden
+
+
+def test_muon_fits_users_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def muon(*given: Any, **settings: Any) -> torch.optim.Optimizer:
+        made.append("muon")
+        return Muon(*given, **settings)
+
+    monkeypatch.setattr(torch.optim, "Muon", muon)
+    stages = {stage.name: stage for stage in plan(config())}
+    run_stage(stages, "haggle/seed0/base", tmp_path)
+    assert not made
+    run_stage(stages, "haggle/seed0/user-aligned", tmp_path)
+    assert made
 
 
 def test_users_start_from_the_warmed_up_model_of_their_shape(tmp_path: Path) -> None:

@@ -362,7 +362,7 @@ def test_what_changes_a_runs_cost_alone_may_change(tmp_path: Path) -> None:
         RunFolder.create(tmp_path / "run", other, resume=True, free=FREE_KEYS)
 
 
-def test_a_run_from_before_an_option_is_gone_on_with_at_its_default(tmp_path: Path) -> None:
+def test_a_run_from_before_an_option_is_gone_on_with_where_it_changes_nothing(tmp_path: Path) -> None:
     config = load_config()
     run = RunFolder.create(tmp_path, config)
     older = {
@@ -378,8 +378,11 @@ def test_a_run_from_before_an_option_is_gone_on_with_at_its_default(tmp_path: Pa
     write_json(tmp_path / "manifest.json", {**run.manifest, "config": older})
     with pytest.raises(RunError, match=r"rl\.forward_turns: absent, now 8"):
         RunFolder.create(tmp_path, config, resume=True)
-    assert len(RunFolder.create(tmp_path, config, resume=True, later=LATER_KEYS).manifest["resumed"]) == 1
-    other = load_config(overrides=["rl.forward_turns=2"])
+    with pytest.raises(RunError, match=r"sft\.matrix_learning_rate: None, now 0\.01"):
+        RunFolder.create(tmp_path, config, resume=True, later=LATER_KEYS)
+    as_then = load_config(overrides=["sft.matrix_learning_rate=null"])
+    assert len(RunFolder.create(tmp_path, as_then, resume=True, later=LATER_KEYS).manifest["resumed"]) == 1
+    other = load_config(overrides=["sft.matrix_learning_rate=null", "rl.forward_turns=2"])
     with pytest.raises(RunError, match=r"rl\.forward_turns: 8, now 2"):
         RunFolder.create(tmp_path, other, resume=True, later=LATER_KEYS)
     # A config that has none of these sections is not told of them.

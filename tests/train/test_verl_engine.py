@@ -23,12 +23,13 @@ from conftest import ColourUser, OddFamily, PartlyJudgedFamily
 from understudy.config import CompareConfig, load_config
 from understudy.converse_async import SharedSpeaker
 from understudy.errors import ConfigError, ModelError, RunError, UnderstudyError
-from understudy.logs.read import write_dialogues
+from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.models.chat_model import ChatModel
 from understudy.models.sampler import Sampled, Sampler
 from understudy.models.speaker import ModelSpeaker
 from understudy.pipeline import training
 from understudy.pipeline.cell import Cell
+from understudy.pipeline.known_logs import known_family, known_logs
 from understudy.runs import MetricsLog
 from understudy.scheduler import Stage, StageContext
 from understudy.speaker import Failure
@@ -40,7 +41,7 @@ from understudy.train.rollouts import Collected, ConversationRollouts, LoggedRol
 from understudy.train.verl import launch
 from understudy.train.verl.episodes import Episodes, recorded_figures
 from understudy.train.verl.launch import Arm, train_with_verl
-from understudy.train.verl.settings import prepare, settings, tasks_of
+from understudy.train.verl.settings import GROUP_ADVANTAGE, environment_of, prepare, settings, tasks_of
 from understudy.train.verl.spec import LoopSpec
 from understudy.types import Dialogue, TokenRecord
 from understudy.users.population import PopulationSpeaker, PromptedSpeaker
@@ -307,6 +308,7 @@ def test_the_settings_follow_the_config(tiny_model: ChatModel, tmp_path: Path) -
     )
     found = settings(spec_of(tiny_model, tmp_path, config=on_gpus), tmp_path, tmp_path / "log.jsonl", 96)
     assert found["data"]["train_batch_size"] == GROUPS
+    assert found["algorithm"]["adv_estimator"] == GROUP_ADVANTAGE
     assert found["actor_rollout_ref"]["actor"]["ppo_mini_batch_size"] == GROUPS
     assert found["actor_rollout_ref"]["actor"]["optim"]["lr"] == 1e-3
     assert (
@@ -315,6 +317,14 @@ def test_the_settings_follow_the_config(tiny_model: ChatModel, tmp_path: Path) -
     )
     assert (found["trainer"]["nnodes"], found["trainer"]["n_gpus_per_node"]) == (2, 8)
     assert "num_gpus" not in found["ray_kwargs"]["ray_init"], "Ray counts real ones by itself"
+
+
+def test_modules_that_were_asked_for_are_imported_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_gpus = CONFIG.verl.model_copy(update={"rollout": "vllm"})
+    monkeypatch.delenv("VERL_USE_EXTERNAL_MODULES", raising=False)
+    assert environment_of(on_gpus)["VERL_USE_EXTERNAL_MODULES"] == "understudy.train.verl.advantage"
+    monkeypatch.setenv("VERL_USE_EXTERNAL_MODULES", "their.platform")
+    assert environment_of(on_gpus)["VERL_USE_EXTERNAL_MODULES"] == "their.platform,understudy.train.verl.advantage"
 
 
 def test_what_it_does_not_have_is_refused(
@@ -453,20 +463,21 @@ def test_a_step_of_verls_trainer_is_that_of_the_local_loop_and_a_run_goes_on(
 
     (tmp_path / "verl").mkdir()
 
-    def run_local(steps: int) -> ChatModel:
+    def run_local(steps: int, kl_weight: float = 100.0) -> ChatModel:
         policy = ChatModel(copy.deepcopy(base.model), base.tokenizer)
-        (tmp_path / f"local{steps}").mkdir()
+        scratch = tmp_path / f"local{steps}-{kl_weight:g}"
+        scratch.mkdir()
         train(
             policy,
             ModelSpeaker(policy, "agent", width=16, max_message_tokens=5),
             ConversationRollouts(family, user.speaker(family, CONFIG), seed=3, width=16),
-            strong.model_copy(update={"steps": steps}),
-            scratch=tmp_path / f"local{steps}",
+            strong.model_copy(update={"steps": steps, "kl_weight": kl_weight}),
+            scratch=scratch,
         )
         return policy
 
     other, policy = run_verl(1), run_local(1)
-    mine, theirs = (MetricsLog(tmp_path / name / "metrics.jsonl").read() for name in ("local1", "verl"))
+    mine, theirs = (MetricsLog(tmp_path / name / "metrics.jsonl").read() for name in ("local1-100", "verl"))
     for key in ("reward", "reward_std", "tokens", "turns", "walked_out", "failed", "groups"):
         assert theirs[0][key] == pytest.approx(mine[0][key]), key
     assert mine[0]["kept_groups"] > 0, "nothing was learned, so nothing is compared"
@@ -478,12 +489,14 @@ def test_a_step_of_verls_trainer_is_that_of_the_local_loop_and_a_run_goes_on(
     assert max(apart) < 0.15 * 5e-4
 
     second, held = run_verl(2), run_local(2)
-    verls, locals_ = (
+    free = run_local(2, kl_weight=0.0)
+    verls, locals_, unheld = (
         torch.cat(
             [(b - a).detach().flatten() for a, b in zip(one.model.parameters(), two.model.parameters(), strict=True)]
         )
-        for one, two in ((other, second), (policy, held))
+        for one, two in ((other, second), (policy, held), (policy, free))
     )
+    assert float(torch.nn.functional.cosine_similarity(verls, unheld, dim=0)) < 0.5
     assert float(torch.nn.functional.cosine_similarity(verls, locals_, dim=0)) > 0.7
     rows = MetricsLog(tmp_path / "verl" / "metrics.jsonl").read()
     assert [row["step"] for row in rows] == [0, 1]
@@ -519,7 +532,7 @@ def test_an_arm_of_a_comparison_asks_verl_for_what_the_local_loop_collects(
     tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Arm] = []
-    collected: list[ConversationRollouts] = []
+    collected: list[Any] = []
 
     def verl(policy: ChatModel, arm: Arm, *, scratch: Path, on_step: Any) -> Budget:
         asked.append(arm)
@@ -537,11 +550,19 @@ def test_an_arm_of_a_comparison_asks_verl_for_what_the_local_loop_collects(
     monkeypatch.setattr(training, "train", local_loop)
     tiny_model.save(tmp_path / "stages" / "elicit" / "seed0" / "base" / "model")
     tiny_model.save(tmp_path / "stages" / "elicit" / "seed0" / "user-aligned" / "model")
+    logged = known_logs(known_family("elicit", None), 100, 10, seed=0)
+    (tmp_path / "stages" / "elicit" / "seed0" / "logs").mkdir()
+    write_dialogues(tmp_path / "stages" / "elicit" / "seed0" / "logs" / "agent.jsonl", logged)
     for engine in ("local", "verl"):
         config = CONFIG.model_copy(update={"rl": CONFIG.rl.model_copy(update={"engine": engine})})
         cell = Cell(config, "elicit", 0)
-        needs = cell.stage("base"), cell.stage("user-aligned")
-        for arm, user in (("oracle", "population"), ("interactive", "prompted"), ("calibrated", "aligned")):
+        needs = cell.stage("base"), cell.stage("user-aligned"), cell.stage("logs")
+        for arm, user in (
+            ("oracle", "population"),
+            ("interactive", "prompted"),
+            ("calibrated", "aligned"),
+            ("static", None),
+        ):
             output = tmp_path / f"{engine}-{user}"
             output.mkdir()
             stage = Stage(cell.stage(output.name), needs, "", {}, "")
@@ -549,6 +570,11 @@ def test_an_arm_of_a_comparison_asks_verl_for_what_the_local_loop_collects(
             training.train_arm(context, cell, arm=arm, user=user, severity=0.5)
             assert (output / "model").is_dir()
             assert (output / "budget.json").is_file()
+    of_static, static = asked.pop(), collected.pop()
+    assert of_static.user is None
+    assert isinstance(static, LoggedRollouts)
+    of_loop = LoggedRollouts(load_family("elicit"), read_dialogues(of_static.logs), seed=of_static.seed, width=1)
+    assert of_loop.asked(2, 3) == static.asked(2, 3)
     for of_verl, source in zip(asked, collected, strict=True):
         tasks = TrainingTasks(load_family(of_verl.family, of_verl.config.data), of_verl.seed, of_verl.held_out)
         assert tasks.group(2, 1, 3) == source.tasks.group(2, 1, 3)

@@ -21,7 +21,8 @@ def sft_optimizer(
 
     Without `config.matrix_learning_rate` AdamW trains all. With it, Muon trains the matrices between embedding and output
     layer, whose update it makes orthogonal: on a few thousand dialogues a tiny model comes closer to people in as many steps
-    (BENCHMARKS.md). Its update is scaled to the size of AdamW's, and its weight decay is the same (arXiv 2502.16982).
+    (BENCHMARKS.md). Its update is scaled to the size of AdamW's, and its weight decay has the same coefficient
+    (arXiv 2502.16982).
 
     Args:
         others: parameters beside the model's, such as heads; AdamW trains them.

@@ -96,7 +96,7 @@ def fit(
         compare = ComparisonLoss(model.config.hidden_size, model.config.num_hidden_layers).to(device)
     beside = list(compare.parameters()) if compare else []
     parameters = [*trainable(model).values(), *beside]
-    optimizer = sft_optimizer(model, beside, config)
+    optimizer = sft_optimizer(model, beside, config if side == "user" else config.of_agent())
     total = min(config.steps, config.epochs * len(batches))
     warmup = max(1, round(config.warmup * total))
     schedule = torch.optim.lr_scheduler.LambdaLR(

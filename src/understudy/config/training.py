@@ -106,7 +106,7 @@ class RLConfig(StageConfig):
     learning_rate: LearningRate = 6e-4
     """AdamW's learning rate, above 0 and at most 1; 1e-3 wrecked tiny models within 10 steps in our trials."""
     kl_weight: Annotated[float, Field(ge=0, le=100)] = 0.0
-    """Weight of the KL penalty towards the base agent, 0 (none) to 100."""
+    """Weight of the KL penalty towards the agent that training starts from, 0 (none) to 100."""
     clip: OpenShare = 0.2
     """Half-width of the ratio's clipping interval, between 0 and 1 (PPO, arXiv 1707.06347)."""
     max_grad_norm: Annotated[float, Field(gt=0, le=1e6)] = 1.0

@@ -73,7 +73,7 @@ def _corpus(cell: Cell) -> dict[str, list[Dialogue]]:
 def fit_base(context: StageContext, cell: Cell) -> None:
     """The agent that every arm starts from, by SFT on its part of the logs or as it comes: `model/`, `history.json`."""
     logs = read_dialogues(context.input(cell.stage("logs")) / "agent.jsonl")
-    sft, seed = cell.config.sft.of_agent(), cell.seed_of("fit", "base")
+    sft, seed = cell.config.sft, cell.seed_of("fit", "base")
     train, validation = validation_split(logs, sft.validation_share, seed)
     train = cell.enlarged(train)
     start = None if cell.config.model.base else context.input(copying_stage(cell.config.model)) / "model"
@@ -97,7 +97,7 @@ def fit_further(context: StageContext, cell: Cell) -> None:
     train, validation = validation_split(logs, cell.config.sft.validation_share, cell.seed_of("fit", "base"))
     train = cell.enlarged(train)
     chat_model = cell.load_agent(cell.stage("base"), context)
-    sft = cell.config.sft.of_agent().model_copy(update={"learning_rate": cell.config.sft.learning_rate / 4})
+    sft = cell.config.sft.model_copy(update={"learning_rate": cell.config.sft.learning_rate / 4})
     history = fit_in(context, chat_model, "agent", train, validation, sft, seed)
     chat_model.save(context.output / "model")
     write_json(context.output / "history.json", {"epochs": [epoch.record() for epoch in history]})

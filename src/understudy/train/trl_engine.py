@@ -1,8 +1,9 @@
 """The same training by TRL's GRPOTrainer: our turn logic writes the rollouts, TRL's loss and Trainer do the rest.
 
 What differs from the local loop: the number of tasks per step is fixed, as TRL's batches are; a group's standard deviation is
-the unbiased one; tokens of groups without variance count in the normaliser; and a step in which no group has any is not skipped
-but taken with no gradient, so that AdamW's momentum still moves.
+the unbiased one; tokens of groups without variance, and those whose reward is not determined, count in the normaliser and in
+a KL penalty; and a step in which no group has any variance is not skipped but taken with no gradient but the penalty's, so that
+AdamW's momentum still moves.
 """
 
 from __future__ import annotations
@@ -188,7 +189,9 @@ def _reference_of(model: PreTrainedModel) -> Iterator[None]:
     from trl.trainer import grpo_trainer
 
     loads = grpo_trainer.create_model_from_path
-    grpo_trainer.create_model_from_path = lambda *_, **__: copy.deepcopy(model).requires_grad_(False)
+    # What is frozen anyway is held once.
+    frozen = {id(p): p for p in model.parameters() if not p.requires_grad}
+    grpo_trainer.create_model_from_path = lambda *_, **__: copy.deepcopy(model, frozen).requires_grad_(False)
     try:
         yield
     finally:

@@ -184,7 +184,7 @@ def _finished(attempt: Path, *, skip: int) -> list[dict[str, float]]:
         recorded[step]
         | {
             "step": step,
-            "loss": row["actor/pg_loss"],
+            "loss": row["actor/pg_loss"] + row.get("actor/kl_coef", 0.0) * row.get("actor/kl_loss", 0.0),
             "grad_norm": row["actor/grad_norm"],
             "seconds": row["timing_s/step"],
             "sampling_seconds": row["timing_s/gen"],

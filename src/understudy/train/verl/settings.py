@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int) -> dict[s
         "entropy_coeff": 0,
         "use_kl_loss": rl.kl_weight > 0,
         "kl_loss_coef": rl.kl_weight,
-        "kl_loss_type": "low_var_kl",  # k3, as in `grpo_loss`
+        "kl_loss_type": "low_var_kl",  # k3, as in `grpo_loss`, but clipped at 10 a token
         "grad_clip": rl.max_grad_norm,
         "optim": {
             "lr": rl.learning_rate,
@@ -151,10 +152,6 @@ def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int) -> dict[s
             },
             "actor": actor,
             "rollout": rollout,
-            "ref": {
-                "log_prob_use_dynamic_bsz": True,
-                "log_prob_max_token_len_per_gpu": rl.micro_batch_tokens,
-            },
         },
         "algorithm": {"adv_estimator": GROUP_ADVANTAGE, "use_kl_in_reward": False},
         "reward": {"num_workers": 0},  # the dialogues bring their reward
@@ -196,13 +193,11 @@ def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int) -> dict[s
 
 def environment_of(verl: VerlConfig) -> dict[str, str]:
     """What all processes of verl need in their environment."""
-    found = {
-        "RAY_USAGE_STATS_ENABLED": "0",  # nobody was asked whether to tell of this run
-        "VERL_USE_EXTERNAL_MODULES": _MODULES,
-    }
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0"}  # nobody was asked whether to tell of this run
     if verl.rollout != "cpu":
-        return found
-    return found | {
+        given = [module for module in [os.environ.get("VERL_USE_EXTERNAL_MODULES")] if module]  # of a platform, say
+        return quiet | {"VERL_USE_EXTERNAL_MODULES": ",".join([*given, _MODULES])}
+    return quiet | {
         "RAY_ADDRESS": "local",  # a cluster would not take what is said of this machine below
         "VERL_USE_EXTERNAL_MODULES": f"understudy.train.verl.cpu,{_MODULES}",  # the platform first, which others ask for
         "VERL_PLATFORM": "cpu",
