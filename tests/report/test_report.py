@@ -194,6 +194,11 @@ def test_folders_are_shown_as_one(tmp_path: Path) -> None:
     assert "settings differ" not in words
     fake.write_manifest(second, ["elicit"], [1], rl={"steps": 7})
     assert "Their settings differ in rl.steps" in Page(build_report(first, second).read_text(encoding="utf-8")).words
+    # A run of an earlier version lacks a setting, and did not do what it does by default.
+    fake.write_manifest(second, ["elicit"], [1], sft={"matrix_learning_rate": 0.01})
+    for runs in ((first, second), (second, first)):
+        words = Page(build_report(*runs).read_text(encoding="utf-8")).words
+        assert "Their settings differ in sft.matrix_learning_rate" in words
     with pytest.raises(RunError, match=r"(?s:holds no result.*RUN SWEEP)"):
         summarise(sweep)
     # What two folders hold of one cell is the first one's.

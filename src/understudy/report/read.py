@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from understudy.config import LATER_KEYS
 from understudy.endpoint.answers import ANSWERS, SCORES, AnswerStore, Spent
 from understudy.errors import RunError
 from understudy.report.palette import is_referee
@@ -143,9 +144,9 @@ def read_run(run: Path, *others: Path) -> RunData:
 def _unlike(configs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Dotted keys in which the settings of several runs differ, but for what tells cells and sweeps apart.
 
-    A key that one of them lacks is of a version that had no such setting.
+    A key that one of them lacks is of a later version: it has the value at which it changes nothing, where there is one.
     """
-    settings = [dict(dotted(config)) for config in configs if config]
+    settings = [{**LATER_KEYS, **dict(dotted(config))} for config in configs if config]
     keys = (
         [key for key in dict(settings[0]) if key not in _OWN and not key.startswith("realignment.")] if settings else []
     )
