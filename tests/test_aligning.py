@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch.optim import Muon
 
 from stages import run_stage
-from understudy.config import CompareConfig
+from understudy.config import CompareConfig, UserModelConfig
 from understudy.pipeline.cell import copying_stage
 from understudy.pipeline.plan import plan
 
@@ -59,7 +59,12 @@ def test_muon_fits_users_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     run_stage(stages, "haggle/seed0/base", tmp_path)
     assert not made
     run_stage(stages, "haggle/seed0/user-aligned", tmp_path)
-    assert made
+    assert len(made) == 1
+    # Not one that comes pretrained, which goes on as it was trained.
+    tuned = UserModelConfig(base=str(tmp_path / "stages/haggle/seed0/user-aligned/model"))
+    other = config().model_copy(update={"user_model": tuned})
+    run_stage({stage.name: stage for stage in plan(other)}, "haggle/seed0/user-aligned", tmp_path / "other")
+    assert len(made) == 1
 
 
 def test_users_start_from_the_warmed_up_model_of_their_shape(tmp_path: Path) -> None:

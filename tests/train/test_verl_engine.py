@@ -501,6 +501,8 @@ def test_a_step_of_verls_trainer_is_that_of_the_local_loop_and_a_run_goes_on(
     rows = MetricsLog(tmp_path / "verl" / "metrics.jsonl").read()
     assert [row["step"] for row in rows] == [0, 1]
     assert rows[0] == theirs[0], "the first step was not taken again"
+    in_local = MetricsLog(tmp_path / "local2-100" / "metrics.jsonl").read()[1]["loss"]
+    assert rows[1]["loss"] == pytest.approx(in_local, rel=0.3), "the penalty is in it, and is most of it"
 
 
 @needs_verl

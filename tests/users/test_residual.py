@@ -41,9 +41,8 @@ def fitted(tiny_model: ChatModel) -> ChatModel:
 
     logs = [colour_dialogue(i) for i in range(60)]
     model = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
-    sft = SFTConfig(
-        steps=60, learning_rate=3e-3, matrix_learning_rate=None, batch_tokens=512
-    )  # Muon would teach it more
+    # By AdamW, as Muon would teach it too much.
+    sft = SFTConfig(steps=60, learning_rate=3e-3, matrix_learning_rate=None, batch_tokens=512)
     fit(model, "user", logs[:45], logs[45:], sft, seed=0)
     return model
 

@@ -19,7 +19,7 @@ _AGENT = "understudy"
 """The name that verl knows our agent loop by."""
 GROUP_ADVANTAGE = "understudy"
 """The name that verl knows `group_advantage` by."""
-_MODULES = "understudy.train.verl.advantage"
+_MODULE = "understudy.train.verl.advantage"
 """What verl is to import in each of its processes."""
 _OBJECT_STORE_BYTES = 200_000_000
 """Of Ray, where tiny models train on this machine alone; its default is a third of the memory."""
@@ -195,11 +195,11 @@ def environment_of(verl: VerlConfig) -> dict[str, str]:
     """What all processes of verl need in their environment."""
     quiet = {"RAY_USAGE_STATS_ENABLED": "0"}  # nobody was asked whether to tell of this run
     if verl.rollout != "cpu":
-        given = [module for module in [os.environ.get("VERL_USE_EXTERNAL_MODULES")] if module]  # of a platform, say
-        return quiet | {"VERL_USE_EXTERNAL_MODULES": ",".join([*given, _MODULES])}
+        given = os.environ.get("VERL_USE_EXTERNAL_MODULES")  # of a platform, say
+        return quiet | {"VERL_USE_EXTERNAL_MODULES": f"{given},{_MODULE}" if given else _MODULE}
     return quiet | {
         "RAY_ADDRESS": "local",  # a cluster would not take what is said of this machine below
-        "VERL_USE_EXTERNAL_MODULES": f"understudy.train.verl.cpu,{_MODULES}",  # the platform first, which others ask for
+        "VERL_USE_EXTERNAL_MODULES": f"understudy.train.verl.cpu,{_MODULE}",  # the platform first, which others ask for
         "VERL_PLATFORM": "cpu",
         "VERL_ENGINE_DEVICE": "cuda",  # the FSDP engine is registered for GPUs alone, and works without
     }
