@@ -1,8 +1,9 @@
 """What people's replies have that an aligned user does not foresee: its excess cross-entropy, by kind of reply and by message.
 
-    python bench/user_excess.py RUN [--user aligned]
+    python bench/user_excess.py RUN [--user aligned] [--dialogues FILE]
 
-RUN is a run of `understudy compare` on known users, whose replies have exact probabilities. On the held-out logs of each cell:
+RUN is a run of `understudy compare`, or what `user_coherence.py` kept, on known users, whose replies have exact probabilities.
+On the held-out logs of each cell, or on other dialogues with people of its one task (a `real-T1.jsonl` of a judgement, say):
 log-probability of the reply under the population (marginal over personas) less that under the user's model, in nats per reply;
 0 is a user that cannot be told from people. A model spreads a little over ways to write the same words as tokens, which is
 counted against it. 95% bootstrap intervals over dialogues.
@@ -27,10 +28,10 @@ from understudy.tasks import load_family
 from understudy.tasks.base import KnownUserFamily, ReadsActs
 
 
-def measure(cell: Path, user: str) -> None:
+def measure(cell: Path, user: str, dialogues: Path | None) -> None:
     family = load_family(cell.parent.name)
     population, acts = cast(KnownUserFamily, family).population, cast(ReadsActs, family)
-    logs = read_dialogues(cell / "logs" / "heldout.jsonl")
+    logs = read_dialogues(dialogues or cell / "logs" / "heldout.jsonl")
     model = reply_log_probs([load_chat_model(cell / f"user-{user}" / "model")], "user", logs)
     per_dialogue, entropy = [], []
     by_act: dict[str, list[float]] = defaultdict(list)
@@ -67,11 +68,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--user", default="aligned", help="label of the user's stage: aligned, unseen, ...")
+    parser.add_argument("--dialogues", type=Path, help="in place of the held-out logs")
     given = parser.parse_args()
     torch.set_num_threads(1)
     for cell in sorted((given.run / "stages").glob("*/seed*")):
         if (cell / f"user-{given.user}").exists():
-            measure(cell, given.user)
+            measure(cell, given.user, given.dialogues)
 
 
 if __name__ == "__main__":
