@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from transformers import Cache, PreTrainedConfig
 
-_BLOCK = 32
+_BLOCK = {"cpu": 32, "cuda": 128}
+"""Columns are added by so many: on a GPU each addition captures the forward pass anew (see `decoding`)."""
 
 
 class RaggedCache(Cache):
@@ -48,7 +49,7 @@ class RaggedCache(Cache):
 
     def select(self, rows: torch.Tensor, length: int) -> RaggedCache:
         """A working copy of some rows, cut to `length` tokens."""
-        width = _columns_for(length)
+        width = self._columns_for(length)
         return RaggedCache([k[rows, :, :width] for k in self.keys], [v[rows, :, :width] for v in self.values])
 
     def store(self, rows: torch.Tensor, work: RaggedCache) -> None:
@@ -57,8 +58,12 @@ class RaggedCache(Cache):
         for mine, other in zip((*self.keys, *self.values), (*work.keys, *work.values), strict=True):
             mine[rows, :, : work.width] = other
 
+    def reserve(self, length: int) -> None:
+        """Make room for rows of up to `length` tokens."""
+        self._widen(self._columns_for(length))
+
     def place(self, positions: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
-        """Announce the positions of the next tokens.
+        """Announce the positions of the next tokens, for which there is room (see `reserve`).
 
         Args:
             positions: [B, n] position of each token in its row, -1 for padding.
@@ -68,7 +73,6 @@ class RaggedCache(Cache):
             [B, 1, n, width] the attention mask, true where a token attends.
         """
         self._columns = positions + 1
-        self._widen(_columns_for(int(self._columns.max())))
         self._some = rows
         self._rows = (torch.arange(positions.shape[0], device=positions.device) if rows is None else rows)[:, None]
         columns = torch.arange(self.width, device=positions.device)[None, None, None, :]
@@ -95,6 +99,11 @@ class RaggedCache(Cache):
     def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
         return self.width, 0
 
+    def _columns_for(self, length: int) -> int:
+        """Columns for so many tokens and the padding, in whole blocks: widening copies."""
+        block = _BLOCK[self.keys[0].device.type]
+        return -(-(length + 1) // block) * block
+
     def _widen(self, width: int) -> None:
         """Add columns up to `width`, one layer after the other, so that no two copies of the whole are held."""
         for held in (self.keys, self.values):
@@ -113,8 +122,3 @@ def head_size(config: PreTrainedConfig) -> int:
     """Numbers in the key of one head."""
     found: int = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return found
-
-
-def _columns_for(length: int) -> int:
-    """Columns for so many tokens and the padding, in whole blocks: widening copies."""
-    return -(-(length + 1) // _BLOCK) * _BLOCK

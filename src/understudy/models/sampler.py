@@ -12,6 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from understudy.errors import ModelError
 from understudy.models.attention import DECODING_ATTENTION
 from understudy.models.cache import RaggedCache
+from understudy.models.decoding import DecodingSteps, decoding_stream
 from understudy.models.precision import default_device, sampling_dtype
 from understudy.models.weights import copy_weights, sampling_copy
 
@@ -21,8 +22,9 @@ _PADDING = 1.3
 """Rows are fed together up to this ratio of longest to shortest chunk."""
 _SMALLEST_GROUP = 32
 """Rows fed together whatever their chunks: below this, a forward pass costs more than the padding it saves."""
-_COMPACT = 0.75
-"""Finished rows are dropped from the batch once fewer than this share of it is still being written."""
+_COMPACT = {"cpu": 0.75, "cuda": 0.25}
+"""Finished rows are dropped from the batch once fewer than this share of it is still being written: a GPU, which waits for
+weights rather than rows, captures its forward pass anew then (see `decoding`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Sampler:
         self.layers = layer_kinds(model.config)
         self.cache = RaggedCache.empty(self.model.config, width, dtype, self.device)
         self.held = np.zeros(width, dtype=np.int64)
+        self._on_stream = decoding_stream(self.device)
+        self._step = DecodingSteps(self._forward, self.device)
 
     def load_weights(self, model: PreTrainedModel) -> None:
         """Copy the weights of a model that has moved on in training; all places are forgotten."""
@@ -74,7 +78,6 @@ class Sampler:
         """Forget what a place holds past so many tokens."""
         self.held[place] = min(self.held[place], tokens)
 
-    @torch.inference_mode()
     def sample(
         self,
         places: Sequence[int],
@@ -98,6 +101,17 @@ class Sampler:
         Returns:
             [B][K]
         """
+        with torch.inference_mode(), self._on_stream():
+            return self._sample(places, new_ids, uniforms, stops, temperature)
+
+    def _sample(
+        self,
+        places: Sequence[int],
+        new_ids: Sequence[Sequence[int]],
+        uniforms: np.ndarray,
+        stops: Sequence[int],
+        temperature: float,
+    ) -> list[list[Sampled]]:
         count, limit = uniforms.shape[1:]
         place_array = np.asarray(places)
         fed = np.array([len(ids) for ids in new_ids])
@@ -114,6 +128,7 @@ class Sampler:
             copies = torch.arange(len(places), device=self.device).repeat_interleave(count)
             work, logits, lengths = work.select(copies, int(lengths.max())), logits[copies], np.repeat(lengths, count)
         written = self._decode(work, logits, lengths, uniforms.reshape(-1, limit), stops, temperature)
+        self._step.forget()
         return [written[row : row + count] for row in range(0, len(written), count)]
 
     def _decode(
@@ -150,7 +165,7 @@ class Sampler:
             if done.all() or step + 1 == limit:
                 break
             rows, inside, newest = rows[~done], inside[~done], newest[~done]
-            if len(rows) < _COMPACT * work.rows:
+            if len(rows) < _COMPACT[self.device.type] * work.rows:
                 # Few rows are left: stop paying for the finished ones.
                 longest = int(lengths[rows].max()) + step
                 work, inside = work.select(torch.as_tensor(inside, device=self.device), longest), np.arange(len(rows))
@@ -158,7 +173,7 @@ class Sampler:
             positions = np.full((work.rows, 1), -1)
             tokens[inside, 0] = newest
             positions[inside, 0] = lengths[rows] + step
-            logits = self._forward(work, tokens, positions)[torch.as_tensor(inside, device=self.device)]
+            logits = self._step(work, tokens, positions)[torch.as_tensor(inside, device=self.device)]
         return [Sampled(i, lp, bool(s)) for i, lp, s in zip(ids_out, logprobs_out, stopped, strict=True)]
 
     def _feed(
@@ -183,27 +198,28 @@ class Sampler:
                 tokens[row, chunk - fed[index] :] = new_ids[index]
             offset = np.arange(chunk)[None, :] - (chunk - fed[group])[:, None]
             positions = np.where(offset >= 0, start[group][:, None] + offset, -1)
-            parts.append((group, self._forward(work, tokens, positions, torch.as_tensor(group, device=self.device))))
+            work.reserve(int(positions.max()) + 1)
+            arguments = (torch.as_tensor(part, device=self.device) for part in (tokens, positions, group))
+            parts.append((group, self._forward(work, *arguments)))
         logits = torch.empty(len(fed), parts[0][1].shape[1], device=self.device)
         for group, found in parts:
             logits[torch.as_tensor(group, device=self.device)] = found
         return logits
 
     def _forward(
-        self, work: RaggedCache, tokens: np.ndarray, positions: np.ndarray, rows: torch.Tensor | None = None
+        self, work: RaggedCache, tokens: torch.Tensor, positions: torch.Tensor, rows: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Logits after the last token of each row (of `rows` of the cache; None for all), [B, V] in fp32."""
-        at = torch.as_tensor(positions, device=self.device)
-        everything = work.place(at, rows)
+        everything = work.place(positions, rows)
         masks = {
             kind: everything if window is None else work.within(everything, window)
             for kind, window in self.layers.items()
         }
         logits: torch.Tensor = self.model(
-            input_ids=torch.as_tensor(tokens, device=self.device),
+            input_ids=tokens,
             # Models whose layers are of several kinds take a mask for each.
             attention_mask=masks if len(masks) > 1 else next(iter(masks.values())),
-            position_ids=at.clamp(min=0),
+            position_ids=positions.clamp(min=0),
             past_key_values=work,
             use_cache=True,
             logits_to_keep=1,

@@ -1,0 +1,133 @@
+"""The sampling of one side on a GPU: passes run one by one, passes replayed as CUDA graphs, and vLLM, in one run.
+
+    python bench/samplers_on_gpu.py --model examples/paper/shapes/qwen2.5-7b
+
+Random weights in bf16 of the shape that the folder gives. Every message has the length asked for, what is heard is random too: so
+all three read and write as many tokens, and `vllm` finds its caches again by prefix, as it would in training. vLLM is left out
+where it is not installed. The first of the repetitions warms up and is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib.util
+import os
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from understudy.models.precision import default_device
+from understudy.models.sampler import Sampled, Sampler
+from understudy.models.served_sampler import ServedSampler
+
+
+def seconds_of(sampler: Sampler | ServedSampler, given: argparse.Namespace, vocabulary: int) -> float:
+    """Of one repetition: all messages of all dialogues."""
+    for place in range(given.dialogues):
+        sampler.release(place)
+    generator = np.random.default_rng(0)
+    said: list[list[int]] = [[] for _ in range(given.dialogues)]
+    synchronise()
+    began = time.perf_counter()
+    for turn in range(given.turns):
+        heard = given.prompt if turn == 0 else given.heard
+        unread = [last + generator.integers(2, vocabulary, heard).tolist() for last in said]
+        uniforms = generator.random((given.dialogues, 1, given.written))
+        written = sampler.sample(range(given.dialogues), unread, uniforms, stops=[], temperature=1.0)
+        said = [only.ids for (only,) in written]
+        assert all(len(only.ids) == given.written for (only,) in written)
+    synchronise()
+    return time.perf_counter() - began
+
+
+def our_sampler(given: argparse.Namespace) -> Sampler:
+    torch.manual_seed(0)
+    with default_device():
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(given.model), dtype=torch.bfloat16)
+    model.name_or_path = given.model
+    return Sampler(model.eval().requires_grad_(False), given.dialogues)
+
+
+def vllm_sampler(given: argparse.Namespace) -> ServedSampler:
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    from vllm import LLM, SamplingParams
+
+    engine: Any = LLM(
+        given.model,
+        load_format="dummy",
+        skip_tokenizer_init=True,
+        dtype="bfloat16",
+        max_model_len=given.prompt + given.turns * (given.heard + given.written) + 1,
+        gpu_memory_utilization=given.vllm_memory,
+        max_num_seqs=given.dialogues,
+    )
+    settings = SamplingParams(
+        max_tokens=given.written, ignore_eos=True, logprobs=0, temperature=1.0, detokenize=False, seed=None
+    )
+
+    def generate(prompts: list[list[int]]) -> list[Sampled]:
+        answers = engine.generate([{"prompt_token_ids": ids} for ids in prompts], settings, use_tqdm=False)
+        found = []
+        for answer in answers:
+            (only,) = answer.outputs
+            logprobs = [float(top[token].logprob) for top, token in zip(only.logprobs, only.token_ids, strict=True)]
+            found.append(Sampled(list(only.token_ids), logprobs, stopped=False))
+        return found
+
+    return ServedSampler(given.dialogues, generate)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="examples/paper/shapes/qwen2.5-7b")
+    parser.add_argument("--dialogues", type=int, default=48, help="held at once")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--prompt", type=int, default=200, help="tokens read before the first message")
+    parser.add_argument("--written", type=int, default=200, help="tokens of each message")
+    parser.add_argument("--heard", type=int, default=50, help="tokens read before each later message")
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--only", nargs="+", default=["run", "replayed", "vllm"], choices=["run", "replayed", "vllm"])
+    parser.add_argument("--vllm-memory", type=float, default=0.5, help="share of the GPU's memory")
+    given = parser.parse_args()
+    vocabulary = AutoConfig.from_pretrained(given.model).vocab_size
+    tokens = given.dialogues * given.turns * given.written
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    print(f"{name}, {given.model}: {given.dialogues} dialogues, {given.turns} messages of {given.written} tokens", flush=True)
+    rates: dict[str, float] = {}
+    for which in given.only:
+        if which == "vllm" and importlib.util.find_spec("vllm") is None:
+            continue
+        make: Callable[[argparse.Namespace], Sampler | ServedSampler] = vllm_sampler if which == "vllm" else our_sampler
+        sampler = make(given)
+        if isinstance(sampler, Sampler):
+            sampler._step.captures = which == "replayed"
+        repetitions = [seconds_of(sampler, given, vocabulary) for _ in range(1 + given.repetitions)][1:]
+        if isinstance(sampler, Sampler) and which == "replayed" and not sampler._step.captures:
+            print("  the model could not be captured: its passes were run")
+        rates[which] = tokens / statistics.median(repetitions)
+        each = ", ".join(f"{seconds:.2f}" for seconds in repetitions)
+        print(
+            f"  {which}: {rates[which]:,.0f} tokens written a second ({each} s; "
+            f"{1000 * given.dialogues / rates[which]:.1f} ms for a token of all, reading included)",
+            flush=True,
+        )
+        del sampler
+        gc.collect()
+        torch.cuda.empty_cache()
+    for which, rate in rates.items():
+        print(f"  {which} / run: {rate / rates[given.only[0]]:.2f}")
+
+
+def synchronise() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    main()
