@@ -2,9 +2,9 @@
 
     python bench/samplers_on_gpu.py --model examples/paper/shapes/qwen2.5-7b
 
-Random weights in bf16 of the shape that the folder gives. Every message has the length asked for, what is heard is random too: so
-all three read and write as many tokens, and `vllm` finds its caches again by prefix, as it would in training. vLLM is left out
-where it is not installed. The first of the repetitions warms up and is not counted.
+Random weights in bf16 of the shape that the folder gives. Every message has the length asked for, what is heard is random
+too: so all three read and write as many tokens, and vLLM finds its caches again by prefix, as it would in training. It is left
+out where it is not installed. The first of the repetitions warms up and is not counted.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def our_sampler(given: argparse.Namespace) -> Sampler:
 
 def vllm_sampler(given: argparse.Namespace) -> ServedSampler:
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-    from vllm import LLM, SamplingParams
+    from vllm import LLM, SamplingParams  # type: ignore[import-not-found]
 
     engine: Any = LLM(
         given.model,
@@ -98,7 +98,10 @@ def main() -> None:
     vocabulary = AutoConfig.from_pretrained(given.model).vocab_size
     tokens = given.dialogues * given.turns * given.written
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    print(f"{name}, {given.model}: {given.dialogues} dialogues, {given.turns} messages of {given.written} tokens", flush=True)
+    print(
+        f"{name}, {given.model}: {given.dialogues} dialogues, {given.turns} messages of {given.written} tokens",
+        flush=True,
+    )
     rates: dict[str, float] = {}
     for which in given.only:
         if which == "vllm" and importlib.util.find_spec("vllm") is None:

@@ -44,6 +44,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[Replayed]:
         pass
 
     monkeypatch.setattr(decoding, "CapturedStep", Counted)
+    monkeypatch.setattr(decoding, "GraphMemory", lambda device: None)
     return Counted
 
 
@@ -87,6 +88,7 @@ def test_a_model_that_cannot_be_captured_is_run(tiny_model: ChatModel, monkeypat
 
     plain = two_turns(tiny_model, captures=False)
     monkeypatch.setattr(decoding, "CapturedStep", refused)
+    monkeypatch.setattr(decoding, "GraphMemory", lambda device: None)
     assert same(two_turns(tiny_model, captures=True), plain)
 
 

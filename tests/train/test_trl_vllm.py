@@ -77,5 +77,5 @@ def test_vllm_samples_the_policy_as_it_is_at_each_step(tmp_path: Path) -> None:
 @torch.no_grad()
 def _difference(model: PreTrainedModel, record: TokenRecord) -> float:
     """The largest one of a token's log-probability as sampled from the model's own."""
-    found = token_logprobs(model, torch.tensor([record.ids]))[0]
+    found = token_logprobs(model, torch.tensor([record.ids], device=model.device))[0].cpu()
     return float((found - torch.tensor(record.logprobs))[torch.tensor(record.sampled)].abs().max())

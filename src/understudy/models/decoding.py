@@ -27,7 +27,7 @@ class DecodingSteps:
     def __init__(self, forward: Forward, device: torch.device) -> None:
         self.forward, self.device = forward, device
         self.captures = device.type == "cuda"
-        self._memory = torch.cuda.MemPool() if self.captures else None  # of all that are captured, one after the other
+        self._memory: GraphMemory | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -47,11 +47,23 @@ class DecodingSteps:
             return self.forward(cache, *arguments)
         if self._captured is None:
             try:
+                self._memory = self._memory or GraphMemory(self.device)
                 self._captured = CapturedStep(self.forward, cache, arguments, self._memory)
             except RuntimeError:
                 self.captures = False
                 return self.forward(cache, *arguments)
         return self._captured(*arguments)
+
+
+class GraphMemory:
+    """The memory of graphs of which one lives at a time: a graph that is never replayed keeps it for the next one."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.pool = torch.cuda.graph_pool_handle()
+        self._keeper = torch.cuda.CUDAGraph()
+        self._keeper.capture_begin(self.pool, capture_error_mode="thread_local")
+        self._kept = torch.zeros(1, device=device)
+        self._keeper.capture_end()
 
 
 class CapturedStep:
@@ -62,12 +74,12 @@ class CapturedStep:
     """
 
     def __init__(
-        self, forward: Forward, cache: RaggedCache, arguments: Sequence[torch.Tensor], memory: torch.cuda.MemPool | None
+        self, forward: Forward, cache: RaggedCache, arguments: Sequence[torch.Tensor], memory: GraphMemory
     ) -> None:
         self.arguments = [argument.clone() for argument in arguments]
         self.graph = torch.cuda.CUDAGraph()
         # Not torch.cuda.graph, which gives all unused memory back to the driver first, at each capture.
-        self.graph.capture_begin(memory.id if memory else None, capture_error_mode="thread_local")
+        self.graph.capture_begin(memory.pool, capture_error_mode="thread_local")
         try:
             self.logits = forward(cache, *self.arguments)
         finally:
@@ -84,7 +96,7 @@ def decoding_stream(device: torch.device) -> Callable[[], AbstractContextManager
     """A context for all work of one sampler: on a GPU a stream of its own, as none is captured on the default stream."""
     if device.type != "cuda":
         return nullcontext
-    stream = torch.cuda.Stream(device)
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def on_stream() -> Iterator[None]:
