@@ -108,6 +108,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--agent-tokens", type=int, default=200)
     parser.add_argument("--user-tokens", type=int, default=50)
+    parser.add_argument("--micro-batch", type=int, default=8, help="dialogues learned from at once")
+    parser.add_argument("--checkpointing", action=argparse.BooleanOptionalAction, default=True, help="layers computed again")
     parser.add_argument("--steps", type=int, default=1, help="measured, after one of a single turn")
     given = parser.parse_args()
     if default_device().type == "cpu":
@@ -128,8 +130,8 @@ def main() -> None:
         group_size=GROUP,
         min_groups=groups,
         max_groups=groups,
-        gradient_checkpointing=True,
-        micro_batch_tokens=sides["agent"].length + 1,
+        gradient_checkpointing=given.checkpointing,
+        micro_batch_tokens=given.micro_batch * (sides["agent"].length + 1),
         checkpoint_every=1000,
         learning_rate=1e-5,
     )
@@ -154,7 +156,7 @@ def report(
             dialogues=given.dialogues,
             lora_rank=RANK,
             frozen_bf16=True,
-            checkpointing=True,
+            checkpointing=given.checkpointing,
             **shares,
         )
     sampling = float(np.mean([row["sampling_seconds"] for row in rows]))
