@@ -6,15 +6,15 @@ import copy
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from accelerate import DistributedType, PartialState
 from safetensors.torch import save_model
 from torch.distributed.tensor import DTensor
-from transformers import Trainer
+from transformers import AutoModelForCausalLM, Trainer
 
 from conftest import ColourUser, OddFamily
 from understudy.config import RLConfig
@@ -26,7 +26,7 @@ from understudy.models.speaker import ModelSpeaker
 from understudy.models.weights import copy_weights
 from understudy.scheduler import Stage, StageContext
 from understudy.train import trl_engine
-from understudy.train.rollouts import WHOLE, Collected, ConversationRollouts
+from understudy.train.rollouts import WHOLE, Collected, ConversationRollouts, Rollout
 from understudy.train.trl_engine import train_with_trl
 
 
@@ -40,6 +40,40 @@ class Kept(ConversationRollouts):
     def collect(self, agent: ModelSpeaker, step: int, groups: int, group_size: int, part: slice = WHOLE) -> Collected:
         self.steps.append(super().collect(agent, step, groups, group_size, part))
         return self.steps[-1]
+
+
+class Replay:
+    """In vLLM's place: says what the local sampler said after the same tokens, and nothing after others."""
+
+    rollouts: ClassVar[list[Rollout]]
+    made: ClassVar[list[Replay]]
+
+    def __init__(self, **given: Any) -> None:
+        self.given = given
+        self.events: list[str] = []
+        self.weights: list[dict[str, torch.Tensor]] = []
+        folder = Path(given["model"].name_or_path)
+        whole = (folder / "config.json").is_file()
+        self.started_from = AutoModelForCausalLM.from_pretrained(folder) if whole else None
+        self.left = [(rollout.record, span) for rollout in self.rollouts for span in rollout.record.spans]
+        self.made.append(self)
+
+    def sync_weights(self) -> None:
+        self.events.append("weights")
+        self.weights.append({name: value.cpu().clone() for name, value in self._iter_named_params()})
+
+    def _iter_named_params(self) -> Iterator[tuple[str, torch.Tensor]]:
+        yield from self.given["model"].named_parameters()
+
+    def generate(self, prompts: list[list[int]], images: None, num_generations: int) -> tuple[Any, ...]:
+        self.events.append("messages")
+        found = []
+        for ids in prompts:
+            index = next(i for i, (record, span) in enumerate(self.left) if [*record.ids[: span[0]]] == ids)
+            found.append(self.left.pop(index))
+        said = [[*record.ids[start:stop]] for record, (start, stop) in found]
+        logprobs = [[[lp] for lp in record.logprobs[start:stop]] for record, (start, stop) in found]
+        return prompts, said, logprobs, None
 
 
 def run(engine: Any, model: ChatModel, scratch: Path, source: Kept, config: RLConfig, **more: Any) -> ChatModel:

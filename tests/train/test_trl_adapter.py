@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from transformers import LlamaForCausalLM
 from trl import GRPOTrainer
 
 import trl_processes
-from trl_processes import Kept, alike, context_of, learned_from, rows, run, second_step
+from trl_processes import Kept, Replay, alike, context_of, learned_from, rows, run, second_step
 from understudy.config import ModelConfig, RLConfig, load_config
 from understudy.errors import ConfigError, RunError
 from understudy.models.adapters import trainable
@@ -149,6 +150,35 @@ def test_a_kl_penalty_pulls_the_adapter_back_to_where_it_began(tiny_model: ChatM
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("tied", [True, False], ids=["one matrix is read and written", "two matrices"])
+def test_vllm_is_given_the_weights_with_the_adapter_added(
+    tied: bool, tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = adapter(tiny_model, tmp_path, tied=tied)
+    here, there = Watched([*trainable(start.model)]), Kept()
+    run(train_with_trl, start, tmp_path / "ours", here, TWO_STEPS)
+    Replay.rollouts, Replay.made = [rollout for step in here.steps for rollout in step.rollouts], []
+    monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", Replay)
+    monkeypatch.setattr("understudy.train.trl_engine.need_vllm", lambda: None)
+    done = run(train_with_trl, start, tmp_path / "vllm", there, TWO_STEPS.model_copy(update={"vllm": True}))
+    assert there.steps == here.steps
+    (vllm,) = Replay.made
+    ids = torch.tensor([here.steps[0].rollouts[0].record.ids])
+    plain, adapted = vllm.started_from, copy.deepcopy(start.model)
+    with torch.no_grad():
+        torch.testing.assert_close(plain(ids).logits, adapted(ids).logits, atol=1e-4, rtol=0)
+        for given, held in zip(vllm.weights, here.sampled_with, strict=True):
+            assert given.keys() == {name for name, _ in plain.named_parameters()}
+            plain.load_state_dict(given, strict=False)
+            adapted.load_state_dict(held, strict=False)
+            torch.testing.assert_close(plain(ids).logits, adapted(ids).logits, atol=1e-4, rtol=0)
+    assert same(frozen(done), frozen(start))
+    assert done.model.name_or_path == start.model.name_or_path
+    assert not (tmp_path / "vllm" / "vllm").exists(), "what vLLM starts from is not kept"
+
+
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_the_adapter_alone(tiny_model: ChatModel, tmp_path: Path) -> None:
     class Killed(Exception):
         pass
@@ -233,7 +263,6 @@ def test_two_processes_take_the_steps_of_one_and_go_on_when_killed(tiny_model: C
     [
         (["rl.engine=verl", "arms=base,interactive"], "rl.engine is verl, which cannot train the adapter"),
         (["rl.engine=trl", "rl.processes=2", "rl.shard=true"], "rl.shard is true, which does not go with the adapter"),
-        (["rl.engine=trl", "rl.vllm=true"], "vLLM would not be given the adapter"),
     ],
 )
 def test_what_does_not_go_with_an_adapter_is_refused(more: list[str], reason: str) -> None:

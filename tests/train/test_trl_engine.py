@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +12,13 @@ from safetensors.torch import load_file
 from trl import GRPOTrainer
 
 import trl_processes
-from trl_processes import Kept, alike, context_of, learned_from, rows, run, second_step
+from trl_processes import Kept, Replay, alike, context_of, learned_from, rows, run, second_step
 from understudy.config import RLConfig, load_config
 from understudy.errors import ConfigError, ModelError, RunError, UnderstudyError
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.scheduler import in_processes
 from understudy.train.advantages import turn_advantages
 from understudy.train.loop import train
-from understudy.train.rollouts import Rollout
 from understudy.train.trl_engine import train_with_trl
 
 CONFIG = RLConfig(
@@ -79,32 +78,6 @@ def test_a_kl_penalty_pulls_back_to_the_start_as_in_the_local_loop(tiny_model: C
     assert alike(held, second_step(train, tiny_model, tmp_path / "free", CONFIG)) < 0.5
 
 
-class Replay:
-    """In vLLM's place: says what the local sampler said after the same tokens, and nothing after others."""
-
-    rollouts: ClassVar[list[Rollout]]
-    made: ClassVar[list[Replay]]
-
-    def __init__(self, **given: Any) -> None:
-        self.given = given
-        self.events: list[str] = []
-        self.left = [(rollout.record, span) for rollout in self.rollouts for span in rollout.record.spans]
-        self.made.append(self)
-
-    def sync_weights(self) -> None:
-        self.events.append("weights")
-
-    def generate(self, prompts: list[list[int]], images: None, num_generations: int) -> tuple[Any, ...]:
-        self.events.append("messages")
-        found = []
-        for ids in prompts:
-            index = next(i for i, (record, span) in enumerate(self.left) if [*record.ids[: span[0]]] == ids)
-            found.append(self.left.pop(index))
-        said = [[*record.ids[start:stop]] for record, (start, stop) in found]
-        logprobs = [[[lp] for lp in record.logprobs[start:stop]] for record, (start, stop) in found]
-        return prompts, said, logprobs, None
-
-
 @pytest.mark.slow
 def test_with_vllm_dialogues_and_figures_are_those_of_the_local_sampler(
     tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -114,7 +87,7 @@ def test_with_vllm_dialogues_and_figures_are_those_of_the_local_sampler(
     run(train_with_trl, tiny_model, tmp_path / "ours", here, two)
     Replay.rollouts, Replay.made = [rollout for step in here.steps for rollout in step.rollouts], []
     monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", Replay)
-    monkeypatch.setattr("understudy.train.trl_engine._need_vllm", lambda: None)
+    monkeypatch.setattr("understudy.train.trl_engine.need_vllm", lambda: None)
     config = two.model_copy(update={"engine": "trl", "vllm": True, "vllm_memory": 0.4})
     run(train_with_trl, tiny_model, tmp_path / "vllm", there, config)
     assert there.steps == here.steps

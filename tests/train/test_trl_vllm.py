@@ -18,6 +18,7 @@ from understudy.config import ModelConfig, RLConfig
 from understudy.models.likelihood import token_logprobs
 from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker
+from understudy.models.start import start_model
 from understudy.models.tiny import make_tiny
 from understudy.train.rollouts import WHOLE, Collected, ConversationRollouts
 from understudy.train.trl_engine import train_with_trl
@@ -44,9 +45,12 @@ def weights_that_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
 
-def test_vllm_samples_the_policy_as_it_is_at_each_step(tmp_path: Path) -> None:
+@pytest.mark.parametrize("adapted", [False, True], ids=["all weights", "an adapter"])
+def test_vllm_samples_the_policy_as_it_is_at_each_step(adapted: bool, tmp_path: Path) -> None:
     make_tiny(["you sell paint , i want red please , which one ? blue or red"] * 20, SHAPE, 0).save(tmp_path / "base")
     policy = load_chat_model(tmp_path / "base")
+    if adapted:
+        policy = start_model([], ModelConfig(base=str(tmp_path / "base"), max_length=256, lora_rank=8), seed=0)
     start = copy.deepcopy(policy.model)
     now: list[float] = []
     at_first: list[float] = []

@@ -256,12 +256,6 @@ class CompareConfig(StageConfig):
                 "and each process holds the frozen weights whole to sample",
                 "set rl.shard to false, and model.weights to bf16, so that a process holds them once",
             )
-        if self.rl.vllm:
-            raise broken(
-                "rl.vllm",
-                f"rl.vllm is true, but vLLM would not be given {adapter} here",
-                "set rl.vllm to false, so that our own sampler samples the policy, or leave out model.lora_rank",
-            )
 
 
 FREE_KEYS = (*ENDPOINT_LIMITS, "rl.tracker")

@@ -129,7 +129,7 @@ class RLConfig(StageConfig):
     """Whether the processes share out weights, gradients and AdamW's state (FSDP), not hold all each; without `lora_rank`."""
 
     vllm: bool = False
-    """Whether vLLM samples the policy, on the GPUs that train it (colocated); with the engine `trl`, without `lora_rank`."""
+    """Whether vLLM samples the policy, on the GPUs that train it (colocated); with the engine `trl`."""
 
     vllm_memory: OpenShare = 0.3
     """Share of a GPU's memory that vLLM takes for weights and caches, between 0 and 1."""

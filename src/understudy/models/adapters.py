@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,30 @@ def read_adapter(model: PreTrainedModel, folder: Path) -> None:
     from peft import set_peft_model_state_dict
 
     set_peft_model_state_dict(model, load_file(folder / _WEIGHTS), adapter_name=_NAME)
+
+
+def merged_weights(model: PreTrainedModel) -> Iterator[tuple[str, torch.Tensor]]:
+    """The weights of a model with its adapter added to them, under the names that they have without one.
+
+    One after the other, each in the dtype that it is held in; the model stays as it is, where merging in place and back would
+    round what is frozen.
+    """
+    from peft.tuners.lora import LoraLayer
+    from peft.tuners.trainable_tokens import TrainableTokensLayer
+
+    layers = {
+        name: module for name, module in model.named_modules() if isinstance(module, LoraLayer | TrainableTokensLayer)
+    }
+    for name, parameter in model.named_parameters():
+        if any(part in name for part in _TRAINED):
+            continue
+        value, holder = parameter.detach(), name.removesuffix(".base_layer.weight")
+        layer = layers.get(holder)
+        if isinstance(layer, TrainableTokensLayer):
+            value = layer.get_merged_weights([_NAME]).detach()
+        elif layer is not None:
+            value = (value.float() + layer.get_delta_weight(_NAME).detach()).to(value.dtype)
+        yield name.replace(".base_layer", "").replace(".token_adapter", ""), value
 
 
 def is_adapter(folder: Path) -> bool:

@@ -9,12 +9,11 @@ AdamW's momentum still moves.
 from __future__ import annotations
 
 import copy
-import importlib.util
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +27,13 @@ from understudy.errors import ModelError
 from understudy.models.adapters import is_adapted, read_adapter, trainable
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.precision import default_device, fast_bf16
-from understudy.models.sampler import Sampled
-from understudy.models.served_sampler import ServedSampler
 from understudy.models.speaker import ModelSpeaker
 from understudy.models.weights import copy_weights
 from understudy.runs import MetricsLog
 from understudy.train.figures import Budget, OnStep, step_figures
 from understudy.train.loop import groups_per_step
 from understudy.train.rollouts import Collected, Completion, Rollout, RolloutSource
+from understudy.train.trl_vllm import ColocatedVLLM, need_vllm, sampling_settings
 
 _REWARD = "dialogue_reward"
 
@@ -71,7 +69,7 @@ def train_with_trl(
             fix="pip install -e '.[trl]', or leave rl.engine at local",
         ) from error
     if config.vllm:
-        _need_vllm()
+        need_vllm()
     groups = groups_per_step(config, source.messages_per_rollout)
     groups = max(1, groups // config.processes) * config.processes
     rows = groups * config.group_size // config.processes
@@ -93,7 +91,7 @@ def train_with_trl(
         use_vllm=config.vllm,
         vllm_gpu_memory_utilization=config.vllm_memory,
         vllm_max_model_length=context_length(policy.model),
-        generation_kwargs=_vllm_stops(speaker) if config.vllm else None,
+        generation_kwargs=sampling_settings(speaker) if config.vllm else None,
         use_cpu=default_device().type == "cpu",
         logging_steps=1,
         save_steps=config.checkpoint_every,
@@ -119,15 +117,6 @@ def train_with_trl(
     _show_head_without_bias(policy.model)
     # What is sharded stays so: then a copy is trained, and its weights are brought home.
     trained = copy.deepcopy(policy.model) if config.shard else policy.model
-
-    if config.vllm:
-
-        def generate(prompts: list[list[int]]) -> list[Sampled]:
-            _, ids, logprobs, _ = trainer.vllm_generation.generate(prompts, images=None, num_generations=1)
-            end = speaker.format.end_of_turn
-            return [Sampled([*i], [top for top, *_ in lp], i[-1] == end) for i, lp in zip(ids, logprobs, strict=True)]
-
-        speaker.sampler = ServedSampler(len(speaker.sampler.held), generate)
 
     class Trainer(GRPOTrainer):  # type: ignore[misc]
         def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
@@ -161,7 +150,8 @@ def train_with_trl(
         def _send_telemetry(self) -> None:
             """Nobody was asked whether to tell of this run."""
 
-    with _reference_of(policy.model):
+    vllm = ColocatedVLLM(policy, speaker) if config.vllm else None
+    with _reference_of(policy.model), vllm.startable(arguments, scratch) if vllm else nullcontext():
         trainer = Trainer(
             model=trained,
             reward_funcs=_reward,
@@ -171,6 +161,8 @@ def train_with_trl(
             rollout_func=steps.rollouts,
             callbacks=[steps],
         )
+    if vllm:
+        vllm.start(trainer.vllm_generation)
     trainer.remove_callback(PrinterCallback)  # it would print over our own progress
     trainer.train(resume_from_checkpoint=last)
     if config.shard:
@@ -203,23 +195,6 @@ def _show_head_without_bias(model: PreTrainedModel) -> None:
     head = model.get_output_embeddings()
     if not hasattr(head, "bias"):
         head.register_parameter("bias", None)  # peft adds none either
-
-
-def _need_vllm() -> None:
-    if importlib.util.find_spec("vllm") is None:
-        raise ModelError(
-            "rl.vllm needs vLLM, which is not installed",
-            fix="pip install 'trl[vllm]' (it needs a GPU; docs/engines.md), or leave rl.vllm at false",
-        )
-
-
-def _vllm_stops(speaker: ModelSpeaker) -> dict[str, Any]:
-    """A message ends where it does for our own sampler, and nowhere else."""
-    return {
-        "max_tokens": speaker.max_message_tokens,
-        "stop_token_ids": [speaker.format.end_of_turn],
-        "ignore_eos": True,
-    }
 
 
 def _last_whole_checkpoint(folder: Path) -> str | None:
