@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedModel
 
 from understudy.models.likelihood import token_logprobs
-from understudy.models.precision import default_device
+from understudy.models.placement import to_devices
 from understudy.models.tiny import SPECIAL_TOKENS
 from understudy.runs import stream
 
@@ -36,8 +36,8 @@ def learn_copying(
         Mean NLL in nats per token of the second writing over the last tenth of the steps: the log of the vocabulary
         where nothing is copied, 0 where everything is. NaN for no steps.
     """
-    device = default_device()
-    model.to(device).train()
+    device = to_devices(model)
+    model.train()
     rate = _LEARNING_RATE * min(1.0, _WIDTH / model.config.hidden_size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
     nlls: list[float] = []

@@ -19,7 +19,7 @@ from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.checkpointing import gradient_checkpointing
 from understudy.models.dropout import residual_dropout
 from understudy.models.likelihood import Example, batches_by_length, mean_nll, token_logprobs, token_logprobs_and_states
-from understudy.models.precision import default_device
+from understudy.models.placement import to_devices
 from understudy.runs import stream
 from understudy.types import Dialogue, Role
 
@@ -82,8 +82,8 @@ def fit(
         One record per epoch run: up to `config.epochs` or `config.steps`, whichever comes first, fewer if the held-out
         NLL stopped falling for `config.patience` epochs.
     """
-    device = default_device()
-    model = chat_model.model.to(device)
+    model = chat_model.model
+    device = to_devices(model)
     chat = ChatFormat.of(chat_model, side)
     limit = context_length(model)
     pad = chat_model.tokenizer.pad_token_id

@@ -22,6 +22,8 @@ class ModelConfig(StageConfig):
     """In place of the template of `base`: `chatml`, `mistral`, `phi`, `qwen3`, or a Jinja file; null keeps its own."""
     remote_code: bool = False
     """Whether code that comes with `base` is run. It can do all that you can: trust its authors, and pin `revision`."""
+    device_map: Literal["auto"] | None = None
+    """`auto` spreads the layers of `base` over all GPUs that a process sees, about evenly; null holds it whole on one."""
     weights: Weights = "fp32"
     """How the weights of `base` are held: `bf16` takes half the memory, with `lora_rank` alone."""
     lora_rank: Annotated[int, Field(ge=1, le=1024)] | None = None
@@ -63,6 +65,12 @@ class ModelConfig(StageConfig):
         if self.base is None and self.remote_code:
             raise broken(
                 "remote_code", "remote_code is true, but base is not given", "name the model with base, or leave it out"
+            )
+        if self.base is None and self.device_map is not None:
+            raise broken(
+                "device_map",
+                "device_map is given, but base is not",
+                "a model from scratch fits one device: name a pretrained one with base, or leave it out",
             )
         if self.base is None and self.lora_rank is not None:
             raise broken(

@@ -215,6 +215,18 @@ class CompareConfig(StageConfig):
                 f"rl.engine is {self.rl.engine}, which is not told that code of model.base may be run (model.remote_code)",
                 "leave rl.engine at local, or take a model that transformers has code for",
             )
+        if self.rl.engine != "local" and self.model.device_map is not None:
+            raise broken(
+                "model.device_map",
+                f"model.device_map is given, but the engine {self.rl.engine} spreads the policy in its own way",
+                "leave out model.device_map (trl has rl.shard, verl its FSDP), or rl.engine at local",
+            )
+        if self.rl.processes > 1 and self.user_model.device_map is not None:
+            raise broken(
+                "user_model.device_map",
+                f"user_model.device_map is given, but rl.processes is {self.rl.processes}, each of which holds the user on its GPU",
+                "leave out user_model.device_map, or rl.processes at 1",
+            )
         if not self.sft.fit_agent and self.model.base is None:
             raise broken(
                 "sft.fit_agent",
@@ -263,10 +275,10 @@ FREE_KEYS = (*ENDPOINT_LIMITS, "rl.tracker")
 
 _LATER: Mapping[str, tuple[StageConfig, Iterable[str]]] = {
     "logs": (LogsConfig(), ("path",)),
-    "model": (ModelConfig(), ("remote_code",)),
-    "user_model": (UserModelConfig(), ("remote_code",)),
-    "unseen_user_model": (UnseenUserModelConfig(), ("remote_code",)),
-    "referee_model": (UserModelConfig(), ("remote_code",)),
+    "model": (ModelConfig(), ("remote_code", "device_map")),
+    "user_model": (UserModelConfig(), ("remote_code", "device_map")),
+    "unseen_user_model": (UnseenUserModelConfig(), ("remote_code", "device_map")),
+    "referee_model": (UserModelConfig(), ("remote_code", "device_map")),
     "sft": (SFTConfig(), ("dropout",)),
     "rl": (
         RLConfig(),

@@ -50,13 +50,15 @@ class RaggedCache(Cache):
     def select(self, rows: torch.Tensor, length: int) -> RaggedCache:
         """A working copy of some rows, cut to `length` tokens."""
         width = self._columns_for(length)
-        return RaggedCache([k[rows, :, :width] for k in self.keys], [v[rows, :, :width] for v in self.values])
+        return RaggedCache(*([kept[_at(kept, rows), :, :width] for kept in held] for held in (self.keys, self.values)))
 
     def store(self, rows: torch.Tensor, work: RaggedCache) -> None:
         """Write a working copy back."""
         self._widen(work.width)
-        for mine, other in zip((*self.keys, *self.values), (*work.keys, *work.values), strict=True):
-            mine[rows, :, : work.width] = other
+        for held, new in ((self.keys, work.keys), (self.values, work.values)):
+            for layer, part in enumerate(new):
+                held[layer] = held[layer].to(part.device)
+                held[layer][_at(part, rows), :, : work.width] = part
 
     def reserve(self, length: int) -> None:
         """Make room for rows of up to `length` tokens."""
@@ -88,10 +90,13 @@ class RaggedCache(Cache):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: object, **kwargs: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        k, v = self.keys[layer_idx], self.values[layer_idx]
-        k[self._rows, :, self._columns] = key_states.transpose(1, 2).to(k.dtype)
-        v[self._rows, :, self._columns] = value_states.transpose(1, 2).to(v.dtype)
-        return (k, v) if self._some is None else (k[self._some], v[self._some])
+        # A layer's place is where it is run: what is kept goes there when its first tokens come.
+        k, v = (held[layer_idx].to(key_states.device) for held in (self.keys, self.values))
+        self.keys[layer_idx], self.values[layer_idx] = k, v
+        rows, columns = _at(k, self._rows), _at(k, self._columns)
+        k[rows, :, columns] = key_states.transpose(1, 2).to(k.dtype)
+        v[rows, :, columns] = value_states.transpose(1, 2).to(v.dtype)
+        return (k, v) if self._some is None else (k[_at(k, self._some)], v[_at(k, self._some)])
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         return self.width
@@ -122,3 +127,7 @@ def head_size(config: PreTrainedConfig) -> int:
     """Numbers in the key of one head."""
     found: int = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return found
+
+
+def _at(kept: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    return index.to(kept.device)

@@ -22,11 +22,14 @@ class DecodingSteps:
     cache was widened or replaced.
 
     A model that cannot be captured, as its code asks for a tensor's values (to choose experts, say), is run as it is.
+
+    Args:
+        captures: whether passes are captured, on a GPU.
     """
 
-    def __init__(self, forward: Forward, device: torch.device) -> None:
+    def __init__(self, forward: Forward, device: torch.device, *, captures: bool) -> None:
         self.forward, self.device = forward, device
-        self.captures = device.type == "cuda"
+        self.captures = captures and device.type == "cuda"
         self._memory: GraphMemory | None = None
         self.forget()
 

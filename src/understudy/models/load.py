@@ -21,7 +21,7 @@ from understudy.models.attention import use_training_attention
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import CONTEXT_LENGTH, ChatModel, config_length
 from understudy.models.commit import BASE_COMMIT, commit_of
-from understudy.models.precision import default_device
+from understudy.models.placement import DEVICE_MAP, to_devices
 from understudy.models.pretrained import load_causal
 from understudy.models.ready import RESTATE_PROMPT, make_ready
 from understudy.models.shipped import template_text
@@ -119,9 +119,10 @@ def _load_adapted(folder: Path, remote_code: bool) -> ChatModel:
             weights=weights,
             remote_code=remote_code,
         )
-        make_ready(found, max_length=ready[0], restate_prompt=ready[1])
+        make_ready(found, max_length=ready[0], restate_prompt=ready[1], device_map=kept.get(DEVICE_MAP))
         attach_adapter(found.model, folder)
-        share_frozen(found.model.to(default_device()))
+        to_devices(found.model)
+        share_frozen(found.model)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
             f"holds an adapter that was not written by us, or not wholly: {error!r}",

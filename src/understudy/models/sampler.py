@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from understudy.errors import ModelError
 from understudy.models.attention import DECODING_ATTENTION
 from understudy.models.cache import RaggedCache
 from understudy.models.decoding import DecodingSteps, decoding_stream
+from understudy.models.placement import is_spread
 from understudy.models.precision import default_device, sampling_dtype
 from understudy.models.weights import copy_weights, sampling_copy
 
@@ -51,8 +53,9 @@ class Sampler:
     """
 
     def __init__(self, model: PreTrainedModel, width: int) -> None:
-        self.device, dtype = default_device(), sampling_dtype()
-        self.model = sampling_copy(model, self.device, dtype)
+        dtype = sampling_dtype()
+        self.model = sampling_copy(model, default_device(), dtype)
+        self.device = self.model.get_input_embeddings().weight.device
         self.model.set_attn_implementation(DECODING_ATTENTION)
         if self.model.config._attn_implementation != DECODING_ATTENTION:  # transformers has warned of it, no more
             raise ModelError(
@@ -63,8 +66,9 @@ class Sampler:
         self.layers = layer_kinds(model.config)
         self.cache = RaggedCache.empty(self.model.config, width, dtype, self.device)
         self.held = np.zeros(width, dtype=np.int64)
-        self._on_stream = decoding_stream(self.device)
-        self._step = DecodingSteps(self._forward, self.device)
+        whole = not is_spread(self.model)
+        self._on_stream = decoding_stream(self.device) if whole else nullcontext
+        self._step = DecodingSteps(self._forward, self.device, captures=whole)
 
     def load_weights(self, model: PreTrainedModel) -> None:
         """Copy the weights of a model that has moved on in training; all places are forgotten."""

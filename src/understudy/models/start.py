@@ -36,7 +36,12 @@ def start_model(texts: Iterable[str], config: ModelConfig, seed: int, start: Pat
         weights=config.weights,
         remote_code=config.remote_code,
     )
-    make_ready(chat_model, max_length=config.max_length, restate_prompt=config.prompt == "each turn")
+    make_ready(
+        chat_model,
+        max_length=config.max_length,
+        restate_prompt=config.prompt == "each turn",
+        device_map=config.device_map,
+    )
     if config.lora_rank is not None:
         token = chat_model.tokenizer.convert_tokens_to_ids(END_OF_DIALOGUE)
         revision = getattr(chat_model.model.config, BASE_COMMIT, config.revision)

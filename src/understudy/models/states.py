@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel
 from understudy.models.likelihood import Example, batches_by_length
-from understudy.models.precision import default_device, training_autocast
+from understudy.models.placement import is_spread, to_devices
+from understudy.models.precision import training_autocast
 from understudy.types import Message, Role
 
 _BATCH_TOKENS = 8192
@@ -57,12 +58,12 @@ def _states(chat_model: ChatModel, rows: Sequence[Sequence[int]]) -> Iterator[tu
     within: dict[int, list[int]] = {}
     for i, leader in enumerate(longest):
         within.setdefault(leader, []).append(i)
-    model, device = chat_model.model.eval(), default_device()
+    model = chat_model.model.eval()
     stood_on = model.device
     examples = [Example(rows[leader], [False] * len(rows[leader])) for leader in read]
     pad = chat_model.tokenizer.pad_token_id or 0
     try:
-        model.to(device)
+        device = to_devices(model)
         for batch in batches_by_length(examples, _BATCH_TOKENS, pad, device):
             with training_autocast():
                 # Without the output layer: its logits would take more than all else.
@@ -71,7 +72,8 @@ def _states(chat_model: ChatModel, rows: Sequence[Sequence[int]]) -> Iterator[tu
                 for i in within[read[place]]:
                     yield i, states[row, : len(rows[i])].double().cpu().numpy()
     finally:
-        model.to(stood_on)  # a sampler's copy may need the room
+        if not is_spread(model):
+            model.to(stood_on)  # a sampler's copy may need the room
 
 
 def _beginnings(rows: Sequence[Sequence[int]]) -> list[int]:

@@ -10,6 +10,7 @@ from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
 from understudy.models.adapters import is_adapted
+from understudy.models.placement import to_devices
 
 _ADAPTED: WeakSet[PreTrainedModel] = WeakSet()
 
@@ -32,8 +33,9 @@ def share_frozen(model: PreTrainedModel) -> None:
 def sampling_copy(model: PreTrainedModel, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
     """A copy to sample with, without gradients; an adapter's frozen weights are shared where they are held like that."""
     kept = {id(p): p for p in model.parameters() if is_adapted(model) and _as_held(p, device, dtype)}
-    copied: PreTrainedModel = copy.deepcopy(model, kept)
-    return copied.to(device=device, dtype=dtype).eval().requires_grad_(False)
+    copied: PreTrainedModel = copy.deepcopy(model, kept).to(dtype=dtype)
+    to_devices(copied)
+    return copied.eval().requires_grad_(False)
 
 
 def copy_weights(source: torch.nn.Module, target: torch.nn.Module) -> None:

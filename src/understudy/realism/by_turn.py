@@ -13,7 +13,7 @@ from understudy.errors import ModelError
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel
 from understudy.models.likelihood import batches_by_length, token_logprobs_and_chance
-from understudy.models.precision import default_device
+from understudy.models.placement import to_devices
 from understudy.realism.card import TurnFit
 from understudy.runs import stream
 from understudy.stats import binomial_interval, bootstrap_interval, ratio_interval
@@ -66,8 +66,8 @@ def _replies(
     chat_model: ChatModel, chat: ChatFormat, dialogues: Sequence[Dialogue], leave: int
 ) -> Iterator[tuple[Dialogue, list[float], list[float], list[float]]]:
     """(dialogue, and of each own message: its NLL, its tokens, P(leave) as its first), in no particular order."""
-    device = default_device()
-    model = chat_model.model.to(device).eval()
+    model = chat_model.model.eval()
+    device = to_devices(model)
     examples = examples_of(dialogues, chat)
     for batch in batches_by_length(examples, _BATCH_TOKENS, chat_model.tokenizer.pad_token_id, device):
         with torch.no_grad():

@@ -14,7 +14,7 @@ from understudy.align.sft import examples_of
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.likelihood import Example, batches_by_length, token_logprobs
-from understudy.models.precision import default_device
+from understudy.models.placement import to_devices
 from understudy.runs import stream
 from understudy.stats import Interval, ratio_interval
 from understudy.types import Dialogue, Message, Role
@@ -127,8 +127,8 @@ def _scored(
     chat_model: ChatModel, side: Role, dialogues: Sequence[Dialogue], temperature: float = 1.0
 ) -> list[tuple[Example, NDArray[np.float32]] | None]:
     """Each dialogue in this side's view with log P of each token, [T]; None where it is longer than the model's context."""
-    device = default_device()
-    model = chat_model.model.to(device).eval()
+    model = chat_model.model.eval()
+    device = to_devices(model)
     examples = examples_of(dialogues, ChatFormat.of(chat_model, side))
     fitting = [i for i, e in enumerate(examples) if len(e.ids) <= context_length(model)]
     found: list[tuple[Example, NDArray[np.float32]] | None] = [None] * len(examples)

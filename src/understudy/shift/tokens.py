@@ -13,7 +13,7 @@ from understudy.errors import ModelError
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.likelihood import batches_by_length, token_logprobs_and_distance
-from understudy.models.precision import default_device
+from understudy.models.placement import to_devices
 from understudy.shift.likelihood import TurnShift, message_shift_by_turn, shift_by_turn
 from understudy.types import Dialogue, Role
 
@@ -62,8 +62,8 @@ def model_shift(
             where="shift",
             fix="compare models that were trained from the same start",
         )
-    device = default_device()
-    models = [model.model.to(device).eval() for model in (p, q)]
+    device, _ = (to_devices(model.model) for model in (p, q))
+    models = [model.model.eval() for model in (p, q)]
     limit = min(context_length(model) for model in models)
     examples = [e for e in examples_of(dialogues, chat) if len(e.ids) <= limit]
     found: list[tuple[list[float], list[float], list[float]]] = [([], [], [])] * len(examples)

@@ -12,7 +12,7 @@ from understudy.models.adapters import trainable
 from understudy.models.chat_model import ChatModel
 from understudy.models.checkpointing import gradient_checkpointing
 from understudy.models.likelihood import Example, batches_by_length, token_logprobs
-from understudy.models.precision import default_device
+from understudy.models.placement import to_devices
 from understudy.models.saved_state import load_state, save_state
 from understudy.models.speaker import ModelSpeaker
 from understudy.runs import MetricsLog
@@ -43,8 +43,8 @@ def train(
     Raises:
         UnderstudyError: if every dialogue of a step failed.
     """
-    device = default_device()
-    model = policy.model.to(device)
+    model = policy.model
+    to_devices(model)
     # Dropout must stay off: the ratio compares log-probabilities of the same network.
     model.eval()
     optimizer = torch.optim.AdamW(
