@@ -195,5 +195,5 @@ def test_what_cannot_be_spread_is_refused() -> None:
     with pytest.raises(ConfigError, match="spreads the policy in its own way"):
         load_config(preset="pretrained", overrides=[*adapted, "rl.engine=trl"])
     spread_user = ["model.base=a/b", "user_model.base=a/b", "unseen_user_model.base=a/c", "user_model.device_map=auto"]
-    with pytest.raises(ConfigError, match="each of which holds the user on its GPU"):
+    with pytest.raises(ConfigError, match="holds the user on its own GPU"):
         load_config(preset="pretrained", overrides=[*spread_user, "rl.engine=trl", "rl.processes=2"])

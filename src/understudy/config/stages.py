@@ -224,7 +224,7 @@ class CompareConfig(StageConfig):
         if self.rl.processes > 1 and self.user_model.device_map is not None:
             raise broken(
                 "user_model.device_map",
-                f"user_model.device_map is given, but rl.processes is {self.rl.processes}, each of which holds the user on its GPU",
+                f"user_model.device_map is given, but each of {self.rl.processes} rl.processes holds the user on its own GPU",
                 "leave out user_model.device_map, or rl.processes at 1",
             )
         if not self.sft.fit_agent and self.model.base is None:
