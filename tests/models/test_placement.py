@@ -111,7 +111,7 @@ def test_each_layer_keeps_its_keys_and_values_where_it_is() -> None:
     model = llama()
     spread(model, OVER_TWO)
     model.set_attn_implementation(DECODING_ATTENTION)
-    kept = RaggedCache.empty(model.config, 4, torch.float32, FIRST)
+    kept = RaggedCache.empty(2, 4, torch.float32, FIRST)
     rows = torch.zeros(2, dtype=torch.long, device=FIRST)
     work = kept.select(rows, 5)
     for length, some in ((6, rows), (1, None)):

@@ -9,6 +9,8 @@ from transformers import AttentionInterface, PreTrainedModel
 from understudy.errors import ModelError
 from understudy.models.precision import fast_bf16
 
+FULL = "full_attention"
+"""What transformers calls layers that attend to everything before."""
 DECODING_ATTENTION = "understudy_decoding"
 TRAINING_ATTENTION = "understudy_training"
 
@@ -30,13 +32,13 @@ def decoding_attention(
     Args:
         query: [B, heads, n, d].
         key: [B, kv_heads, T, d] from the cache.
-        value: [B, kv_heads, T, d].
+        value: [B, kv_heads, T, e].
         attention_mask: [B, 1, n, T], true where attended.
         softcap: scores are kept within this by a tanh (Gemma 2, arXiv 2408.00118).
         s_aux: attention sinks (gpt-oss, arXiv 2309.17453), which are refused.
 
     Returns:
-        [B, n, heads, d] in the dtype of the query, and no weights.
+        [B, n, heads, e] in the dtype of the query, and no weights.
 
     Raises:
         ModelError: if there are sinks.
@@ -52,7 +54,7 @@ def decoding_attention(
             scores = softcap * torch.tanh(scores / softcap)
         allowed = attention_mask if n == 1 else attention_mask.repeat(1, 1, groups, 1)
         scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
-        out = (scores.softmax(-1).to(value.dtype) @ value).view(batch, heads, n, d)
+        out = (scores.softmax(-1).to(value.dtype) @ value).view(batch, heads, n, value.shape[-1])
     else:
         out = scaled_dot_product_attention(
             q, key, value, attn_mask=attention_mask, scale=scale, enable_gqa=heads != key.shape[1]
@@ -78,12 +80,12 @@ def training_attention(
     Args:
         query: [B, heads, T, d].
         key: [B, kv_heads, T, d].
-        value: [B, kv_heads, T, d].
+        value: [B, kv_heads, T, e].
         attention_mask: ignored: under right padding, causality keeps padding out of every real token.
         s_aux: as in `decoding_attention`.
 
     Returns:
-        [B, T, heads, d] and no weights.
+        [B, T, heads, e] and no weights.
 
     Raises:
         ModelError: if there are sinks.
@@ -98,13 +100,16 @@ def training_attention(
         future = torch.full((n, n), torch.finfo(dtype).min / 2, dtype=dtype).triu(1)
         scores = (q @ key.to(dtype).transpose(-1, -2)).view(batch, -1, groups, n, n) + future
         out = scores.softmax(-1).view(batch, -1, groups * n, n) @ value.to(dtype)
-    return out.view(batch, heads, n, d).transpose(1, 2), None
+    return out.view(batch, heads, n, value.shape[-1]).transpose(1, 2), None
 
 
 def use_training_attention(model: PreTrainedModel) -> None:
     """Switch a model to `training_attention` on CPUs that train in bf16, whose fused kernel is slow."""
-    on_cpu = not torch.cuda.is_available()
-    if on_cpu and fast_bf16() and getattr(model.config, "sliding_window", None) is None:
+    config, on_cpu = model.config, not torch.cuda.is_available()
+    whole = getattr(config, "sliding_window", None) is None and {*(getattr(config, "layer_types", None) or [FULL])} == {
+        FULL
+    }
+    if on_cpu and fast_bf16() and whole:
         model.set_attn_implementation(TRAINING_ATTENTION)
 
 

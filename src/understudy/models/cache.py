@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from transformers import Cache, PreTrainedConfig
+from transformers import Cache
 
 _BLOCK = {"cpu": 32, "cuda": 128}
 """Columns are added by so many: on a GPU each addition captures the forward pass anew (see `decoding`)."""
@@ -17,7 +17,8 @@ class RaggedCache(Cache):
     are several times as fast on a CPU as those of a part of each row.
 
     Works with any causal LM of transformers that takes `position_ids`, a four-dimensional mask and a `Cache`. Layers that
-    look back over a window alone keep the whole dialogue too, and are told by their mask how far to look.
+    look back over a window alone keep the whole dialogue too, and are told by their mask how far to look. How many heads a
+    layer keeps, of which size and on which device, shows with its first tokens: they may differ from layer to layer.
     """
 
     def __init__(self, keys: list[torch.Tensor], values: list[torch.Tensor]) -> None:
@@ -28,15 +29,10 @@ class RaggedCache(Cache):
         self._some: torch.Tensor | None = None
 
     @classmethod
-    def empty(cls, config: PreTrainedConfig, rows: int, dtype: torch.dtype, device: torch.device) -> RaggedCache:
+    def empty(cls, layers: int, rows: int, dtype: torch.dtype, device: torch.device) -> RaggedCache:
         """Room for `rows` dialogues, in which nothing was said."""
-        heads, head_dim = kv_heads(config), head_size(config)
-        shape = (rows, heads, 0, head_dim)
-        layers = range(config.num_hidden_layers)
-        return cls(
-            [torch.zeros(shape, dtype=dtype, device=device) for _ in layers],
-            [torch.zeros(shape, dtype=dtype, device=device) for _ in layers],
-        )
+        nothing = torch.zeros((rows, 0, 0, 0), dtype=dtype, device=device)
+        return cls([nothing] * layers, [nothing] * layers)
 
     @property
     def rows(self) -> int:
@@ -57,7 +53,7 @@ class RaggedCache(Cache):
         self._widen(work.width)
         for held, new in ((self.keys, work.keys), (self.values, work.values)):
             for layer, part in enumerate(new):
-                held[layer] = held[layer].to(part.device)
+                held[layer] = _shaped(held[layer], part)
                 held[layer][_at(part, rows), :, : work.width] = part
 
     def reserve(self, length: int) -> None:
@@ -87,12 +83,16 @@ class RaggedCache(Cache):
         columns = torch.arange(self.width, device=mask.device)[None, None, None, :]
         return mask & (columns > self._columns[:, None, :, None] - window)
 
+    def within_chunk(self, mask: torch.Tensor, size: int) -> torch.Tensor:
+        """The mask of `place` for layers that attend within chunks of so many positions alone."""
+        columns = torch.arange(self.width, device=mask.device)[None, None, None, :]
+        return mask & ((columns - 1) // size == (self._columns[:, None, :, None] - 1) // size)
+
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: object, **kwargs: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        # A layer's place is where it is run: what is kept goes there when its first tokens come.
-        k, v = (held[layer_idx].to(key_states.device) for held in (self.keys, self.values))
-        self.keys[layer_idx], self.values[layer_idx] = k, v
+        k = self.keys[layer_idx] = _shaped(self.keys[layer_idx], key_states)
+        v = self.values[layer_idx] = _shaped(self.values[layer_idx], value_states)
         rows, columns = _at(k, self._rows), _at(k, self._columns)
         k[rows, :, columns] = key_states.transpose(1, 2).to(k.dtype)
         v[rows, :, columns] = value_states.transpose(1, 2).to(v.dtype)
@@ -117,16 +117,11 @@ class RaggedCache(Cache):
                     held[layer] = torch.nn.functional.pad(old, (0, 0, 0, width - old.shape[2]))
 
 
-def kv_heads(config: PreTrainedConfig) -> int:
-    """Heads whose keys and values are kept: fewer than query heads where these are grouped."""
-    found: int = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    return found
-
-
-def head_size(config: PreTrainedConfig) -> int:
-    """Numbers in the key of one head."""
-    found: int = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return found
+def _shaped(kept: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+    """What a layer keeps, [rows, heads, width, d]: before its first tokens, nothing of this was known."""
+    if kept.shape[1]:
+        return kept
+    return new.new_zeros((kept.shape[0], new.shape[1], kept.shape[2], new.shape[3]), dtype=kept.dtype)
 
 
 def _at(kept: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

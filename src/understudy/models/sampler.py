@@ -11,15 +11,15 @@ import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from understudy.errors import ModelError
-from understudy.models.attention import DECODING_ATTENTION
+from understudy.models.attention import DECODING_ATTENTION, FULL
 from understudy.models.cache import RaggedCache
 from understudy.models.decoding import DecodingSteps, decoding_stream
 from understudy.models.placement import is_spread
 from understudy.models.precision import default_device, sampling_dtype
 from understudy.models.weights import copy_weights, sampling_copy
 
-FULL, SLIDING = "full_attention", "sliding_attention"
-"""What transformers calls layers that attend to everything before, and to the last tokens alone."""
+SLIDING, CHUNKED = "sliding_attention", "chunked_attention"
+"""What transformers calls layers that attend to the last tokens alone, and within chunks alone."""
 _PADDING = 1.3
 """Rows are fed together up to this ratio of longest to shortest chunk."""
 _SMALLEST_GROUP = 32
@@ -64,7 +64,7 @@ class Sampler:
                 fix="use a model that transformers has code for, or whose code uses its AttentionInterface",
             )
         self.layers = layer_kinds(model.config)
-        self.cache = RaggedCache.empty(self.model.config, width, dtype, self.device)
+        self.cache = RaggedCache.empty(self.model.config.num_hidden_layers, width, dtype, self.device)
         self.held = np.zeros(width, dtype=np.int64)
         whole = not is_spread(self.model)
         self._on_stream = decoding_stream(self.device) if whole else nullcontext
@@ -215,10 +215,7 @@ class Sampler:
     ) -> torch.Tensor:
         """Logits after the last token of each row (of `rows` of the cache; None for all), [B, V] in fp32."""
         everything = work.place(positions, rows)
-        masks = {
-            kind: everything if window is None else work.within(everything, window)
-            for kind, window in self.layers.items()
-        }
+        masks = {kind: self._limited(work, everything, kind) for kind in self.layers}
         logits: torch.Tensor = self.model(
             input_ids=tokens,
             # Models whose layers are of several kinds take a mask for each.
@@ -230,22 +227,30 @@ class Sampler:
         ).logits
         return logits[:, -1].float()
 
+    def _limited(self, work: RaggedCache, everything: torch.Tensor, kind: str) -> torch.Tensor:
+        """The mask of layers of one kind."""
+        size = self.layers[kind]
+        if size is None:
+            return everything
+        return work.within_chunk(everything, size) if kind == CHUNKED else work.within(everything, size)
+
 
 def layer_kinds(config: PreTrainedConfig) -> dict[str, int | None]:
-    """The kinds of attention in a model's layers, and how many tokens back each looks; None for all.
+    """The kinds of attention in a model's layers, and the tokens in the window or chunk of each; None for all.
 
     Raises:
-        ModelError: if a layer is of a kind whose state is no cache of keys and values (recurrent, chunked, ..).
+        ModelError: if a layer is of a kind whose state is no cache of keys and values (recurrent, ..).
     """
     window = getattr(config, "sliding_window", None)
+    sizes = {FULL: None, SLIDING: window, CHUNKED: getattr(config, "attention_chunk_size", None)}
     kinds = set(getattr(config, "layer_types", None) or [SLIDING if window else FULL])
-    if unknown := kinds - {FULL, SLIDING}:
+    if unknown := kinds - sizes.keys():
         raise ModelError(
             f"has layers of the kind {', '.join(sorted(unknown))}, which the sampler cannot keep over turns",
             where=str(config.name_or_path or config.model_type),
-            fix=f"use a model whose layers are {FULL} or {SLIDING}",
+            fix=f"use a model whose layers are {FULL}, {SLIDING} or {CHUNKED}",
         )
-    return {kind: window if kind == SLIDING else None for kind in sorted(kinds)}
+    return {kind: sizes[kind] for kind in sorted(kinds)}
 
 
 def _choose(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,7 +9,6 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from understudy.errors import ModelError
-from understudy.models.cache import head_size, kv_heads
 
 BF16, FP32 = 2, 4
 """Bytes of a number."""
@@ -110,8 +109,8 @@ def shape_from(config: PreTrainedConfig) -> Shape:
         multiplied=sum(module.weight.numel() for module in linear),
         layers=config.num_hidden_layers,
         heads=config.num_attention_heads,
-        kv_heads=kv_heads(config),
-        head_dim=head_size(config),
+        kv_heads=_kv_heads(config),
+        head_dim=_head_size(config),
         hidden=config.hidden_size,
         vocabulary=config.vocab_size,
         adapted=sum(module.in_features + module.out_features for module in inside),
@@ -122,16 +121,28 @@ def shape_from(config: PreTrainedConfig) -> Shape:
 def _kept_bytes(model: PreTrainedModel, config: PreTrainedConfig, linear: list[torch.nn.Linear]) -> int:
     """Of one token in all layers: inputs of the products in bf16, what normalisation multiplies in fp32, the three factors of
     gated layers, and queries, keys, values and output of the attention."""
-    heads, size = config.num_attention_heads, head_size(config)
+    heads, size = config.num_attention_heads, _head_size(config)
     inputs = sum(BF16 * module.in_features for module in linear)
     normalised: int = 0
     for name, module in model.named_modules():
         if type(module).__name__.endswith("Norm") and ".layers." in name:
             width = module.weight.numel()
             if width == size:  # of each head
-                width *= heads if name.endswith("q_norm") else kv_heads(config)
+                width *= heads if name.endswith("q_norm") else _kv_heads(config)
             normalised += 2 * FP32 * width
     gated: int = 3 * BF16 * (getattr(config, "intermediate_size", None) or 4 * config.hidden_size)
-    attention: int = 2 * BF16 * size * (heads + kv_heads(config))
+    attention: int = 2 * BF16 * size * (heads + _kv_heads(config))
     layers: int = config.num_hidden_layers
     return inputs + normalised + layers * (gated + attention)
+
+
+def _kv_heads(config: PreTrainedConfig) -> int:
+    """Heads whose keys and values are kept: fewer than query heads where these are grouped."""
+    found: int = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    return found
+
+
+def _head_size(config: PreTrainedConfig) -> int:
+    """Numbers in the key of one head."""
+    found: int = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return found
