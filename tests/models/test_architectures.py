@@ -32,7 +32,7 @@ from transformers.models.qwen3_moe.configuration_qwen3_moe import Qwen3MoeConfig
 from transformers.models.smollm3.configuration_smollm3 import SmolLM3Config
 
 from understudy.errors import ModelError
-from understudy.models.attention import DECODING_ATTENTION, TRAINING_ATTENTION, use_training_attention
+from understudy.models.attention import TRAINING_ATTENTION, use_training_attention
 from understudy.models.chat_model import context_length
 from understudy.models.sampler import Sampler, layer_kinds
 from understudy.models.text_only import holds_text_model, text_only
@@ -86,6 +86,9 @@ CONFIGS = {
     "glm4": Glm4Config(**SHAPE, head_dim=8),
     "granite": GraniteConfig(**SHAPE),
     "cohere2, window": Cohere2Config(**SHAPE, sliding_window=16, layer_types=["sliding_attention", "full_attention"]),
+    "gpt-oss, sinks": GptOssConfig(
+        **WINDOWED, num_local_experts=4, num_experts_per_tok=2, layer_types=["sliding_attention", "full_attention"]
+    ),
     "gpt2, learned positions": GPT2Config(vocab_size=200, n_embd=32, n_layer=2, n_head=4, n_positions=256),
 }  # fmt: skip
 
@@ -101,6 +104,9 @@ def random_model(name: str) -> PreTrainedModel:
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.mul_(3)  # else everything is about equally likely, and a wrong mask changes little
+        for name, parameter in model.named_parameters():
+            if name.endswith("sinks"):
+                parameter.copy_(torch.linspace(-1, 2, len(parameter)))
     return model
 
 
@@ -138,11 +144,9 @@ def test_attention_that_cannot_be_replaced_is_refused(monkeypatch: pytest.Monkey
         Sampler(model, 4)
 
 
-@pytest.mark.parametrize("attention", [DECODING_ATTENTION, TRAINING_ATTENTION])
-def test_attention_with_sinks_is_refused_and_not_left_without_them(attention: str) -> None:
-    config = GptOssConfig(**WINDOWED, num_local_experts=4, num_experts_per_tok=2)
-    model = AutoModelForCausalLM.from_config(config).float().eval()
-    model.set_attn_implementation(attention)
+def test_attention_in_training_is_not_left_without_its_sinks() -> None:
+    model = random_model("gpt-oss, sinks")
+    model.set_attn_implementation(TRAINING_ATTENTION)
     with pytest.raises(ModelError, match="sinks"), torch.no_grad():
         model(torch.arange(3, 9)[None])
 

@@ -35,26 +35,25 @@ def decoding_attention(
         value: [B, kv_heads, T, e].
         attention_mask: [B, 1, n, T], true where attended.
         softcap: scores are kept within this by a tanh (Gemma 2, arXiv 2408.00118).
-        s_aux: attention sinks (gpt-oss, arXiv 2309.17453), which are refused.
+        s_aux: [heads] attention sinks (gpt-oss, arXiv 2309.17453): the score of a place without content, which takes its share.
 
     Returns:
         [B, n, heads, e] in the dtype of the query, and no weights.
-
-    Raises:
-        ModelError: if there are sinks.
     """
-    _refuse_sinks(s_aux)
     batch, heads, n, d = query.shape
     scale = scaling if scaling is not None else d**-0.5
     q = query.to(key.dtype)
-    if n == 1 or softcap is not None:
+    if n == 1 or softcap is not None or s_aux is not None:
         groups = heads // key.shape[1]
         scores = (q.reshape(batch, -1, groups * n, d) @ key.transpose(-1, -2)).float() * scale
         if softcap is not None:
             scores = softcap * torch.tanh(scores / softcap)
         allowed = attention_mask if n == 1 else attention_mask.repeat(1, 1, groups, 1)
         scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
-        out = (scores.softmax(-1).to(value.dtype) @ value).view(batch, heads, n, value.shape[-1])
+        if s_aux is not None:
+            sinks = s_aux.float().view(1, -1, groups, 1).expand(batch, -1, -1, n).reshape(batch, -1, groups * n, 1)
+            scores = torch.cat([scores, sinks], -1)
+        out = (scores.softmax(-1)[..., : key.shape[2]].to(value.dtype) @ value).view(batch, heads, n, value.shape[-1])
     else:
         out = scaled_dot_product_attention(
             q, key, value, attn_mask=attention_mask, scale=scale, enable_gqa=heads != key.shape[1]
@@ -82,7 +81,7 @@ def training_attention(
         key: [B, kv_heads, T, d].
         value: [B, kv_heads, T, e].
         attention_mask: ignored: under right padding, causality keeps padding out of every real token.
-        s_aux: as in `decoding_attention`.
+        s_aux: attention sinks, which are refused.
 
     Returns:
         [B, T, heads, e] and no weights.
