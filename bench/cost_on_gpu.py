@@ -109,7 +109,9 @@ def main() -> None:
     parser.add_argument("--agent-tokens", type=int, default=200)
     parser.add_argument("--user-tokens", type=int, default=50)
     parser.add_argument("--micro-batch", type=int, default=8, help="dialogues learned from at once")
-    parser.add_argument("--checkpointing", action=argparse.BooleanOptionalAction, default=True, help="layers computed again")
+    parser.add_argument(
+        "--checkpointing", action=argparse.BooleanOptionalAction, default=True, help="layers computed again"
+    )
     parser.add_argument("--steps", type=int, default=1, help="measured, after one of a single turn")
     given = parser.parse_args()
     if default_device().type == "cpu":

@@ -27,11 +27,11 @@ from understudy.models.sampler import Sampled, Sampler
 from understudy.models.served_sampler import ServedSampler
 
 
-def seconds_of(sampler: Sampler | ServedSampler, given: argparse.Namespace, vocabulary: int) -> float:
-    """Of one repetition: all messages of all dialogues."""
+def seconds_of(sampler: Sampler | ServedSampler, given: argparse.Namespace, vocabulary: int, repetition: int) -> float:
+    """Of one repetition: all messages of all dialogues, which no repetition has seen before."""
     for place in range(given.dialogues):
         sampler.release(place)
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(repetition)
     said: list[list[int]] = [[] for _ in range(given.dialogues)]
     synchronise()
     began = time.perf_counter()
@@ -110,7 +110,7 @@ def main() -> None:
         sampler = make(given)
         if isinstance(sampler, Sampler):
             sampler._step.captures = which == "replayed"
-        repetitions = [seconds_of(sampler, given, vocabulary) for _ in range(1 + given.repetitions)][1:]
+        repetitions = [seconds_of(sampler, given, vocabulary, r) for r in range(1 + given.repetitions)][1:]
         if isinstance(sampler, Sampler) and which == "replayed" and not sampler._step.captures:
             print("  the model could not be captured: its passes were run")
         rates[which] = tokens / statistics.median(repetitions)
@@ -123,8 +123,9 @@ def main() -> None:
         del sampler
         gc.collect()
         torch.cuda.empty_cache()
+    first = next(iter(rates))
     for which, rate in rates.items():
-        print(f"  {which} / run: {rate / rates[given.only[0]]:.2f}")
+        print(f"  {which} / {first}: {rate / rates[first]:.2f}")
 
 
 def synchronise() -> None:

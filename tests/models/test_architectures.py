@@ -32,7 +32,7 @@ from transformers.models.qwen3_moe.configuration_qwen3_moe import Qwen3MoeConfig
 from transformers.models.smollm3.configuration_smollm3 import SmolLM3Config
 
 from understudy.errors import ModelError
-from understudy.models.attention import TRAINING_ATTENTION, use_training_attention
+from understudy.models.attention import TRAINING_ATTENTION, decoding_attention, use_training_attention
 from understudy.models.chat_model import context_length
 from understudy.models.sampler import Sampler, layer_kinds
 from understudy.models.text_only import holds_text_model, text_only
@@ -183,3 +183,24 @@ def test_layers_that_attend_within_chunks_keep_their_own_attention_in_training(m
         model = random_model(name)
         use_training_attention(model)
         assert model.config._attn_implementation == attention, name
+
+
+def test_queries_that_are_scaled_by_their_place_are_refused_where_they_would_be() -> None:
+    model = random_model("llama4, chunks")
+    model.config.floor_scale = 512
+    with pytest.raises(ModelError, match="beyond 512 tokens"):
+        Sampler(model, 4)
+    model.config.attn_temperature_tuning = False
+    Sampler(model, 4)
+
+
+def test_scores_are_the_same_taken_a_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(5, heads, 3, 8) for heads in (4, 2, 2))
+    given = (q, k, v, torch.ones(5, 1, 3, 3, dtype=torch.bool).tril())
+    for more in ({"softcap": 5.0}, {"s_aux": torch.tensor([0.0, 1.0, 2.0, 3.0])}):
+        whole, _ = decoding_attention(torch.nn.Module(), *given, **more)
+        with monkeypatch.context() as small:
+            small.setattr("understudy.models.attention._MOST_SCORES", 2 * 4 * 3 * 3)
+            parts, _ = decoding_attention(torch.nn.Module(), *given, **more)
+        torch.testing.assert_close(parts, whole)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
 from understudy.models.speaker import ModelSpeaker
 from understudy.models.start import start_model
+from understudy.models.weights import sampling_copy
 from understudy.speaker import Request
 from understudy.types import Message
 
@@ -74,6 +77,28 @@ def test_agent_user_and_what_samples_hold_one_model(
     assert all(torch.equal(p, before[name]) for name, p in speakers[1].sampler.model.named_parameters())
     (said,) = speakers[0].reply([Request(0, "agent", "you sell paint", (Message("user", "hello"),), seed=1)])
     assert isinstance(said, Message)
+
+
+def test_a_copy_to_sample_with_says_what_its_adapter_says_and_takes_no_indices_from_the_host(
+    adapters: tuple[Path, Path],
+) -> None:
+    agent = load_chat_model(adapters[0])
+    copied = sampling_copy(agent.model, torch.bfloat16)
+    ids = torch.arange(agent.model.config.vocab_size, device=agent.model.device)[
+        None, -12:
+    ]  # the trained row among them
+    with torch.no_grad():
+        expected, (made, found) = agent.model(ids).logits, made_from_host(lambda: copied(ids, use_cache=False).logits)
+        torch.testing.assert_close(found.float(), expected.float(), atol=0.1, rtol=0.05)
+    assert not made
+    assert made_from_host(lambda: agent.model(ids, use_cache=False).logits)[0], "as peft does"
+
+
+def made_from_host(run: Callable[[], torch.Tensor]) -> tuple[int, torch.Tensor]:
+    """How many tensors were made from values of the host while something ran, and what it gave."""
+    with mock.patch("torch.tensor", side_effect=torch.tensor) as made:
+        found = run()
+    return made.call_count, found
 
 
 def test_other_values_are_not_shared_and_nothing_is_kept_alive(adapters: tuple[Path, Path]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,24 @@ def merged_weights(model: PreTrainedModel) -> Iterator[tuple[str, torch.Tensor]]
         elif layer is not None:
             value = (value.float() + layer.get_delta_weight(_NAME).detach()).to(value.dtype)
         yield name.replace(".base_layer", "").replace(".token_adapter", ""), value
+
+
+def hold_indices(model: PreTrainedModel) -> None:
+    """Let layers with trained rows hold the rows' indices on their device, in place.
+
+    peft takes them there from the host in each pass, which no CUDA graph can.
+    """
+    from peft.tuners.trainable_tokens import TrainableTokensLayer
+
+    for layer in model.modules():
+        if isinstance(layer, TrainableTokensLayer):
+            indices = torch.tensor(layer.token_indices[_NAME], device=layer.base_layer.weight.device)
+            layer.get_merged_weights = partial(_with_rows, layer, indices)
+
+
+def _with_rows(layer: Any, indices: torch.Tensor, active: list[str]) -> torch.Tensor:
+    weight: torch.Tensor = layer.base_layer.weight
+    return weight.index_copy(0, indices, layer.trainable_tokens_delta[_NAME].to(weight))
 
 
 def is_adapter(folder: Path) -> bool:

@@ -13,6 +13,8 @@ FULL = "full_attention"
 """What transformers calls layers that attend to everything before."""
 DECODING_ATTENTION = "understudy_decoding"
 TRAINING_ATTENTION = "understudy_training"
+_MOST_SCORES = 2**28
+"""Scores of rows that are taken at once, 1 GB of them, where all are held."""
 
 
 def decoding_attention(
@@ -44,21 +46,40 @@ def decoding_attention(
     scale = scaling if scaling is not None else d**-0.5
     q = query.to(key.dtype)
     if n == 1 or softcap is not None or s_aux is not None:
-        groups = heads // key.shape[1]
-        scores = (q.reshape(batch, -1, groups * n, d) @ key.transpose(-1, -2)).float() * scale
-        if softcap is not None:
-            scores = softcap * torch.tanh(scores / softcap)
-        allowed = attention_mask if n == 1 else attention_mask.repeat(1, 1, groups, 1)
-        scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
-        if s_aux is not None:
-            sinks = s_aux.float().view(1, -1, groups, 1).expand(batch, -1, -1, n).reshape(batch, -1, groups * n, 1)
-            scores = torch.cat([scores, sinks], -1)
-        out = (scores.softmax(-1)[..., : key.shape[2]].to(value.dtype) @ value).view(batch, heads, n, value.shape[-1])
+        at_once = max(1, _MOST_SCORES // (heads * n * key.shape[2]))
+        if batch <= at_once:
+            out = _scored(q, key, value, attention_mask, scale, softcap, s_aux)
+        else:
+            parts = zip(*(torch.split(part, at_once) for part in (q, key, value, attention_mask)), strict=True)
+            out = torch.cat([_scored(q, k, v, mask, scale, softcap, s_aux) for q, k, v, mask in parts])
     else:
         out = scaled_dot_product_attention(
             q, key, value, attn_mask=attention_mask, scale=scale, enable_gqa=heads != key.shape[1]
         )
     return out.transpose(1, 2).to(query.dtype), None
+
+
+def _scored(
+    q: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor,
+    scale: float,
+    softcap: float | None,
+    sinks: torch.Tensor | None,
+) -> torch.Tensor:
+    """As `decoding_attention`, [B, heads, n, e], with all scores at once."""
+    batch, heads, n, d = q.shape
+    groups = heads // key.shape[1]
+    scores = (q.reshape(batch, -1, groups * n, d) @ key.transpose(-1, -2)).float() * scale
+    if softcap is not None:
+        scores = softcap * torch.tanh(scores / softcap)
+    allowed = mask if n == 1 else mask.repeat(1, 1, groups, 1)
+    scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
+    if sinks is not None:
+        column = sinks.float().view(1, -1, groups, 1).expand(batch, -1, -1, n).reshape(batch, -1, groups * n, 1)
+        scores = torch.cat([scores, column], -1)
+    return (scores.softmax(-1)[..., : key.shape[2]].to(value.dtype) @ value).view(batch, heads, n, value.shape[-1])
 
 
 def training_attention(

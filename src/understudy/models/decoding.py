@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 
 import numpy as np
 import torch
@@ -21,7 +22,8 @@ class DecodingSteps:
     same shape is captured as a CUDA graph, and each one after it starts with a single call. It is captured anew where the
     cache was widened or replaced.
 
-    A model that cannot be captured, as its code asks for a tensor's values (to choose experts, say), is run as it is.
+    A model that cannot be captured, as its code asks for a tensor's values (to choose experts, say), is run as it is. That is
+    asked of its first pass: a capture that failed would leave torch's allocator as if it still went on.
 
     Args:
         captures: whether passes are captured, on a GPU.
@@ -30,38 +32,53 @@ class DecodingSteps:
     def __init__(self, forward: Forward, device: torch.device, *, captures: bool) -> None:
         self.forward, self.device = forward, device
         self.captures = captures and device.type == "cuda"
+        self._tried = False
         self._memory: GraphMemory | None = None
-        self.forget()
-
-    def forget(self) -> None:
-        """Let go of the cache."""
-        self._cache: RaggedCache | None = None
+        self._held: RaggedCache | None = None
         self._width = 0
         self._captured: CapturedStep | None = None
 
-    def __call__(self, cache: RaggedCache, tokens: np.ndarray, positions: np.ndarray) -> torch.Tensor:
+    def forget(self) -> None:
+        """Let go of the cache."""
+        self._held = self._captured = None
+
+    def __call__(self, held: RaggedCache, tokens: np.ndarray, positions: np.ndarray) -> torch.Tensor:
         """Logits [B, V] after the tokens [B, 1]; they hold until the next call."""
-        cache.reserve(int(positions.max()) + 1)
+        held.reserve(int(positions.max()) + 1)
         arguments = (torch.as_tensor(tokens, device=self.device), torch.as_tensor(positions, device=self.device))
         if not self.captures:
-            return self.forward(cache, *arguments)
-        if cache is not self._cache or cache.width != self._width:
-            self._cache, self._width, self._captured = cache, cache.width, None
-            return self.forward(cache, *arguments)
+            return self.forward(held, *arguments)
+        if held is not self._held or held.width != self._width:
+            self._held, self._width, self._captured = held, held.width, None
+            if not self._tried:
+                self._tried, self.captures = True, not waits_for_values(self.forward, held, *arguments)
+            return self.forward(held, *arguments)
         if self._captured is None:
-            try:
-                self._memory = self._memory or GraphMemory(self.device)
-                self._captured = CapturedStep(self.forward, cache, arguments, self._memory)
-            except RuntimeError:
-                self.captures = False
-                return self.forward(cache, *arguments)
+            self._memory = self._memory or GraphMemory(self.device)
+            self._captured = CapturedStep(self.forward, held, arguments, self._memory)
         return self._captured(*arguments)
+
+
+def waits_for_values(forward: Forward, held: RaggedCache, tokens: torch.Tensor, positions: torch.Tensor) -> bool:
+    """Whether a pass makes the host wait for the GPU, in whatever torch notices of it."""
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        forward(held, tokens, positions)
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        return True
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+    return False
 
 
 class GraphMemory:
     """The memory of graphs of which one lives at a time: a graph that is never replayed keeps it for the next one."""
 
     def __init__(self, device: torch.device) -> None:
+        torch.cuda.empty_cache()  # while a graph is captured, memory that nothing uses cannot be had again
         self.pool = torch.cuda.graph_pool_handle()
         self._keeper = torch.cuda.CUDAGraph()
         self._keeper.capture_begin(self.pool, capture_error_mode="thread_local")
@@ -70,21 +87,17 @@ class GraphMemory:
 
 
 class CapturedStep:
-    """A forward pass as a CUDA graph over a cache's tensors, with tokens and positions in tensors of its own.
-
-    Raises:
-        RuntimeError: if the model asks for the values of tensors.
-    """
+    """A forward pass as a CUDA graph over a cache's tensors, with tokens and positions in tensors of its own."""
 
     def __init__(
-        self, forward: Forward, cache: RaggedCache, arguments: Sequence[torch.Tensor], memory: GraphMemory
+        self, forward: Forward, held: RaggedCache, arguments: Sequence[torch.Tensor], memory: GraphMemory
     ) -> None:
         self.arguments = [argument.clone() for argument in arguments]
         self.graph = torch.cuda.CUDAGraph()
         # Not torch.cuda.graph, which gives all unused memory back to the driver first, at each capture.
         self.graph.capture_begin(memory.pool, capture_error_mode="thread_local")
         try:
-            self.logits = forward(cache, *self.arguments)
+            self.logits = forward(held, *self.arguments)
         finally:
             self.graph.capture_end()
 
@@ -95,17 +108,22 @@ class CapturedStep:
         return self.logits
 
 
-def decoding_stream(device: torch.device) -> Callable[[], AbstractContextManager[None]]:
-    """A context for all work of one sampler: on a GPU a stream of its own, as none is captured on the default stream."""
-    if device.type != "cuda":
-        return nullcontext
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+def stream_context(device: torch.device) -> AbstractContextManager[None]:
+    """For all work of samplers: on a GPU a stream that they share, as nothing can be captured on the default one."""
+    return _on_stream(_stream(device)) if device.type == "cuda" else nullcontext()
 
-    @contextmanager
-    def on_stream() -> Iterator[None]:
-        stream.wait_stream(torch.cuda.current_stream(device))
+
+@contextmanager
+def _on_stream(stream: torch.cuda.Stream) -> Iterator[None]:
+    stream.wait_stream(torch.cuda.current_stream(stream.device))
+    try:
         with torch.cuda.stream(stream):
             yield
-        torch.cuda.current_stream(device).wait_stream(stream)
+    finally:
+        torch.cuda.current_stream(stream.device).wait_stream(stream)
 
-    return on_stream
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all: each has a workspace of its own for products, and keeps its unused memory to itself."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

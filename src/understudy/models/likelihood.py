@@ -100,7 +100,7 @@ def token_logprobs_and_distance(
     """As `token_logprobs` of both models, with the total variation of their next token at every place, each [B, T]."""
     with training_autocast():
         logits = (m(input_ids=ids[:, :-1], use_cache=False).logits for m in (model, other))
-    mine, theirs = (_tempered(of_one, temperature) for of_one in logits)
+    mine, theirs = (_tempered(of_one.to(ids.device), temperature) for of_one in logits)
     distance = 0.5 * (torch.softmax(mine, -1) - torch.softmax(theirs, -1)).abs().sum(-1).clamp(max=1)
     return _logprobs(mine, ids), _logprobs(theirs, ids), torch.nn.functional.pad(distance, (1, 0))
 

@@ -67,6 +67,12 @@ def _balanced(model: PreTrainedModel) -> dict[str, torch.device]:
             fix="pip install accelerate, or leave out device_map",
         ) from error
     whole = [*(model._no_split_modules or ())]
+    if not whole:
+        raise ModelError(
+            f"does not say which of its modules ({type(model).__name__}) must stay whole",
+            where=str(model.name_or_path),
+            fix="leave out device_map, or use a model that transformers has code for",
+        )
     memory = get_balanced_memory(model, no_split_module_classes=whole)
     found = infer_auto_device_map(
         model, max_memory={gpu: size for gpu, size in memory.items() if gpu != "cpu"}, no_split_module_classes=whole

@@ -13,9 +13,10 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from understudy.errors import ModelError
 from understudy.models.attention import DECODING_ATTENTION, FULL
 from understudy.models.cache import RaggedCache
-from understudy.models.decoding import DecodingSteps, decoding_stream
+from understudy.models.chat_model import context_length
+from understudy.models.decoding import DecodingSteps, stream_context
 from understudy.models.placement import is_spread
-from understudy.models.precision import default_device, sampling_dtype
+from understudy.models.precision import sampling_dtype
 from understudy.models.weights import copy_weights, sampling_copy
 
 SLIDING, CHUNKED = "sliding_attention", "chunked_attention"
@@ -54,7 +55,7 @@ class Sampler:
 
     def __init__(self, model: PreTrainedModel, width: int) -> None:
         dtype = sampling_dtype()
-        self.model = sampling_copy(model, default_device(), dtype)
+        self.model = sampling_copy(model, dtype)
         self.device = self.model.get_input_embeddings().weight.device
         self.model.set_attn_implementation(DECODING_ATTENTION)
         if self.model.config._attn_implementation != DECODING_ATTENTION:  # transformers has warned of it, no more
@@ -64,11 +65,11 @@ class Sampler:
                 fix="use a model that transformers has code for, or whose code uses its AttentionInterface",
             )
         self.layers = layer_kinds(model.config)
+        _refuse_scaled_queries(model)
         self.cache = RaggedCache.empty(self.model.config.num_hidden_layers, width, dtype, self.device)
         self.held = np.zeros(width, dtype=np.int64)
-        whole = not is_spread(self.model)
-        self._on_stream = decoding_stream(self.device) if whole else nullcontext
-        self._step = DecodingSteps(self._forward, self.device, captures=whole)
+        self._on_one_device = not is_spread(self.model)
+        self._step = DecodingSteps(self._forward, self.device, captures=self._on_one_device)
 
     def load_weights(self, model: PreTrainedModel) -> None:
         """Copy the weights of a model that has moved on in training; all places are forgotten."""
@@ -105,8 +106,11 @@ class Sampler:
         Returns:
             [B][K]
         """
-        with torch.inference_mode(), self._on_stream():
-            return self._sample(places, new_ids, uniforms, stops, temperature)
+        with torch.inference_mode(), stream_context(self.device) if self._on_one_device else nullcontext():
+            try:
+                return self._sample(places, new_ids, uniforms, stops, temperature)
+            finally:
+                self._step.forget()
 
     def _sample(
         self,
@@ -132,7 +136,6 @@ class Sampler:
             copies = torch.arange(len(places), device=self.device).repeat_interleave(count)
             work, logits, lengths = work.select(copies, int(lengths.max())), logits[copies], np.repeat(lengths, count)
         written = self._decode(work, logits, lengths, uniforms.reshape(-1, limit), stops, temperature)
-        self._step.forget()
         return [written[row : row + count] for row in range(0, len(written), count)]
 
     def _decode(
@@ -251,6 +254,18 @@ def layer_kinds(config: PreTrainedConfig) -> dict[str, int | None]:
             fix=f"use a model whose layers are {FULL}, {SLIDING} or {CHUNKED}",
         )
     return {kind: sizes[kind] for kind in sorted(kinds)}
+
+
+def _refuse_scaled_queries(model: PreTrainedModel) -> None:
+    """Llama 4 scales the queries of far tokens, whose places it takes from the cache's columns and not from `position_ids`."""
+    longest = context_length(model)
+    if getattr(model.config, "attn_temperature_tuning", False) and 2 * longest >= model.config.floor_scale:
+        raise ModelError(
+            f"attends in another way beyond {model.config.floor_scale} tokens, which the sampler cannot place; "
+            f"dialogues may have {longest}",
+            where=str(model.name_or_path),
+            fix=f"set max_length below {model.config.floor_scale // 2} in the model's section",
+        )
 
 
 def _choose(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:

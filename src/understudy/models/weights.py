@@ -9,8 +9,9 @@ import torch
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
-from understudy.models.adapters import is_adapted
+from understudy.models.adapters import hold_indices, is_adapted
 from understudy.models.placement import to_devices
+from understudy.models.precision import default_device
 
 _ADAPTED: WeakSet[PreTrainedModel] = WeakSet()
 
@@ -30,11 +31,17 @@ def share_frozen(model: PreTrainedModel) -> None:
     _ADAPTED.add(model)
 
 
-def sampling_copy(model: PreTrainedModel, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
-    """A copy to sample with, without gradients; an adapter's frozen weights are shared where they are held like that."""
+def sampling_copy(model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
+    """A copy to sample with, where it is run, without gradients.
+
+    An adapter's frozen weights are shared where they are held like that.
+    """
+    device = default_device()
     kept = {id(p): p for p in model.parameters() if is_adapted(model) and _as_held(p, device, dtype)}
     copied: PreTrainedModel = copy.deepcopy(model, kept).to(dtype=dtype)
     to_devices(copied)
+    if is_adapted(copied):
+        hold_indices(copied)
     return copied.eval().requires_grad_(False)
 
 

@@ -62,7 +62,8 @@ def model_shift(
             where="shift",
             fix="compare models that were trained from the same start",
         )
-    device, _ = (to_devices(model.model) for model in (p, q))
+    device = to_devices(p.model)
+    to_devices(q.model)
     models = [model.model.eval() for model in (p, q)]
     limit = min(context_length(model) for model in models)
     examples = [e for e in examples_of(dialogues, chat) if len(e.ids) <= limit]

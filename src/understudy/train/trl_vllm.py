@@ -67,11 +67,7 @@ class ColocatedVLLM:
         folder, name = scratch / "vllm", model.name_or_path
         with arguments.main_process_first():
             if arguments.process_index == 0:
-                folder.mkdir(parents=True, exist_ok=True)
-                whole = {key: value.contiguous() for key, value in merged_weights(model)}
-                save_file(whole, folder / "model.safetensors")
-                model.config.save_pretrained(folder)
-                self.policy.tokenizer.save_pretrained(folder)
+                _write_merged(self.policy, folder)
         model.name_or_path = str(folder)
         try:
             yield  # TRL lets no process go on until vLLM has started in all
@@ -90,3 +86,11 @@ class ColocatedVLLM:
     def _generate(self, prompts: list[list[int]]) -> list[Sampled]:
         _, ids, logprobs, _ = self._generation.generate(prompts, images=None, num_generations=1)
         return [Sampled([*i], [top for top, *_ in lp], i[-1] == self._end) for i, lp in zip(ids, logprobs, strict=True)]
+
+
+def _write_merged(policy: ChatModel, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = {name: value.cpu().contiguous() for name, value in merged_weights(policy.model)}
+    save_file(whole, folder / "model.safetensors")
+    policy.model.config.save_pretrained(folder)
+    policy.tokenizer.save_pretrained(folder)
