@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from examples.own_task import Meeting
+from examples.own_static_arm import MeetingWithStatic as Meeting
 
 from understudy.errors import LogError
 from understudy.logs.read import read_dialogues

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
-from understudy.tasks.base import Check, FinalAct
+from understudy.tasks.base import KnownUserFamily
 from understudy.tasks.grammar import Choice, Typed
 from understudy.tasks.population import Option, Population, ReplyDistribution
 from understudy.types import Message, Outcome, Task
@@ -54,7 +53,7 @@ class People(Population):
         return ReplyDistribution([hints, option(0.3, "no , i am busy then")])
 
 
-class Meeting:
+class Meeting(KnownUserFamily):
     """The user can meet on one day; the agent proposes days until the user agrees or leaves."""
 
     name = "meeting"
@@ -76,24 +75,6 @@ class Meeting:
 
     def outcome(self, task: Task, messages: Sequence[Message], ending: str) -> Outcome:
         return Outcome(float(ending == "agreed" and proposed(messages)[-1:] == [task.goal["day"]]), ending)
-
-    def shown(self, task: Task, messages: Sequence[Message]) -> str:
-        return ""
-
-    def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
-        # After the proposal at which the user left, any wrong day would have been the last as well: the log determines
-        # what each day earns there. After any other proposal it does not tell how the user would have gone on.
-        if self.ending(task, messages) != "left" or len(messages) < 2:
-            return None
-        return FinalAct(len(messages) - 2, forced="how about")
-
-    def final_act_reward(self, task: Task, messages: Sequence[Message], position: int, text: str) -> float | None:
-        act = self.final_act(task, messages)
-        return float(read_day(text) == task.goal["day"]) if act and act.position == position else None
-
-    def coherence(self, task: Task, messages: Sequence[Message]) -> list[Check]:
-        replies = ((said, m) for said, m in pairwise(messages) if m.role == "user" and "yes" in m.text.split())
-        return [Check("agrees to a wrong day", read_day(said.text) != task.goal["day"]) for said, _ in replies]
 
     def prompted_reply(self, task: Task, messages: Sequence[Message]) -> ReplyDistribution:
         if not messages:  # tells at once what people make the agent find out

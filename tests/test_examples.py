@@ -34,7 +34,7 @@ from understudy.users.population import PopulationSpeaker, PromptedSpeaker
 from understudy.users.script import ScriptSpeaker
 
 ROOT = Path(__file__).resolve().parents[1]
-MEETING = "examples.own_task:Meeting"
+MEETING = "examples.own_static_arm:MeetingWithStatic"
 
 
 @pytest.fixture(autouse=True)
@@ -170,6 +170,20 @@ def test_compare_takes_ones_own_task(tmp_path: Path) -> None:
     logs = [d for part in ("align", "agent", "heldout") for d in read_dialogues(tmp_path / "out" / f"{part}.jsonl")]
     assert len(logs) == 100
     assert {d.task.family for d in logs} == {"meeting"}
+
+
+def test_a_task_without_final_acts_has_every_arm_but_static() -> None:
+    minimal = CompareConfig(
+        families=("examples.own_task:Meeting",), seeds=(0,), logs=LogsConfig(dialogues=100, people=30)
+    )
+    with pytest.raises(ConfigError, match="it has no `final_act`"):
+        check_comparison(minimal)
+    check_comparison(minimal.model_copy(update={"arms": ("base", "interactive", "calibrated", "oracle")}))
+    family = load_family("examples.own_task:Meeting")
+    held = talk(family, PopulationSpeaker(family), 20)
+    assert not held.failures
+    for d in held.dialogues:
+        assert (family.shown(d.task, d.messages), family.coherence(d.task, d.messages)) == ("", [])
 
 
 def test_ones_own_user(own_user: ModuleType) -> None:

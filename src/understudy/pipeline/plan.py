@@ -12,6 +12,7 @@ from understudy.pipeline.log_parts import refuse_empty_parts
 from understudy.pipeline.peoples_logs import check_peoples_logs
 from understudy.scheduler import Stage
 from understudy.tasks import is_known, load_family
+from understudy.tasks.base import TaskFamily
 
 # Stage functions live in modules that import torch; they are imported by name inside the worker processes.
 _FITTING, _ALIGNING, _REFEREE, _MEETING, _TRAINING, _JUDGING, _MEASURING, _INTERACTIVITY = (
@@ -47,6 +48,12 @@ def check_comparison(config: CompareConfig) -> None:
                 f"the interactive arm needs a prompted user, and {name!r} has no stand-in for one",
                 where="arms",
                 fix="leave interactive out, name a prompted LLM (prompted.model), or give the family `prompted_reply`",
+            )
+        if "static" in config.arms and getattr(type(family), "final_act", None) is TaskFamily.final_act:
+            raise ConfigError(
+                f"the static arm needs logged acts whose outcome is known, and {name!r} has none (it has no `final_act`)",
+                where="arms",
+                fix="leave static out, or give the family `final_act` and `final_act_reward` (docs/tasks.md)",
             )
     if "negotiate" in config.families and config.prompted.model is not None and config.prompted.prompt is None:
         raise ConfigError(

@@ -40,7 +40,10 @@ class FinalAct:
 
 
 class TaskFamily(Protocol):
-    """One kind of task. Everything is a pure function of its arguments; randomness comes from the given stream."""
+    """One kind of task. Everything is a pure function of its arguments; randomness comes from the given stream.
+
+    A class that inherits from it, or from one below, may leave out what has a default here.
+    """
 
     name: str
     """Key in `FAMILIES`, used on the command line."""
@@ -70,19 +73,19 @@ class TaskFamily(Protocol):
         A function of that side's own goal and of what was said: never of the other side's goal. A model reads it right
         before its answer; what matters most stands last.
         """
-        ...
+        return ""
 
     def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
         """The logged agent message that the static arm may train on, or None if the log determines nothing."""
-        ...
+        return None
 
     def final_act_reward(self, task: Task, messages: Sequence[Message], position: int, text: str) -> float | None:
         """Reward of writing `text` in place of `messages[position]`; None where the log does not determine it."""
-        ...
+        return None
 
     def coherence(self, task: Task, messages: Sequence[Message]) -> list[Check]:
         """Every occasion for a contradiction by the user in this dialogue (empty where it cannot be told)."""
-        ...
+        return []
 
 
 class KnownUserFamily(TaskFamily, Protocol):
