@@ -72,6 +72,7 @@ def test_pages_and_tables_load_no_model() -> None:
         (["demo", "--task", "elicitt"], ["elicitt", "elicit"]),
         (["compare", "--task", "negotiate"], ["negotiate", "--data"]),
         (["compare", "--config", "missing.yaml"], ["missing.yaml"]),
+        (["compare", "--engine", "banana"], ["rl.engine", "'local', 'trl' or 'verl'"]),
         (["compare", "--task", "negotiate", "--data", "."], ["train.txt"]),
         (["report", "nothing-here"], ["nothing-here"]),
         (["logs", "sample", "negotiate", "--out", "x.jsonl"], ["negotiate", "elicit"]),

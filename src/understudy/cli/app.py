@@ -123,6 +123,10 @@ def compare(
             "people with it; beside each a control with the same user.",
         ),
     ] = False,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="Who makes the steps of RL: local, trl or verl (docs/engines.md). Default: the config's."),
+    ] = None,
     preset: Annotated[
         str, typer.Option(help="full, small (smoke test), demo, or pretrained (models by name: docs/models.md).")
     ] = "full",
@@ -148,6 +152,8 @@ def compare(
         given.append("log_sizes=[100, 300, 1000]")
     if realign:
         given.append("realignment.rounds=2")
+    if engine:
+        given.append(f"rl.engine={engine}")
     _compare(out, config, [*given, *(overrides or [])], preset=preset, jobs=jobs, resume=resume)
 
 
