@@ -14,15 +14,14 @@ import gc
 import importlib.util
 import os
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from cost_on_gpu import device_name, random_model, synchronised
+from transformers import AutoConfig
 
-from understudy.models.precision import default_device
 from understudy.models.sampler import Sampled, Sampler
 from understudy.models.served_sampler import ServedSampler
 
@@ -33,8 +32,7 @@ def seconds_of(sampler: Sampler | ServedSampler, given: argparse.Namespace, voca
         sampler.release(place)
     generator = np.random.default_rng(repetition)
     said: list[list[int]] = [[] for _ in range(given.dialogues)]
-    synchronise()
-    began = time.perf_counter()
+    began = synchronised()
     for turn in range(given.turns):
         heard = given.prompt if turn == 0 else given.heard
         unread = [last + generator.integers(2, vocabulary, heard).tolist() for last in said]
@@ -42,16 +40,11 @@ def seconds_of(sampler: Sampler | ServedSampler, given: argparse.Namespace, voca
         written = sampler.sample(range(given.dialogues), unread, uniforms, stops=[], temperature=1.0)
         said = [only.ids for (only,) in written]
         assert all(len(only.ids) == given.written for (only,) in written)
-    synchronise()
-    return time.perf_counter() - began
+    return synchronised() - began
 
 
 def our_sampler(given: argparse.Namespace) -> Sampler:
-    torch.manual_seed(0)
-    with default_device():
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(given.model), dtype=torch.bfloat16)
-    model.name_or_path = given.model
-    return Sampler(model.eval().requires_grad_(False), given.dialogues)
+    return Sampler(random_model(given.model, seed=0), given.dialogues)
 
 
 def vllm_sampler(given: argparse.Namespace) -> ServedSampler:
@@ -97,9 +90,8 @@ def main() -> None:
     given = parser.parse_args()
     vocabulary = AutoConfig.from_pretrained(given.model).vocab_size
     tokens = given.dialogues * given.turns * given.written
-    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     print(
-        f"{name}, {given.model}: {given.dialogues} dialogues, {given.turns} messages of {given.written} tokens",
+        f"{device_name()}, {given.model}: {given.dialogues} dialogues, {given.turns} messages of {given.written} tokens",
         flush=True,
     )
     rates: dict[str, float] = {}
@@ -126,11 +118,6 @@ def main() -> None:
     first = next(iter(rates))
     for which, rate in rates.items():
         print(f"  {which} / {first}: {rate / rates[first]:.2f}")
-
-
-def synchronise() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import torch
 
 from understudy.models.cache import RaggedCache
 
-Forward = Callable[[RaggedCache, torch.Tensor, torch.Tensor], torch.Tensor]
-"""The cache, tokens [B, 1] and positions [B, 1] to logits [B, V]."""
+Forward = Callable[..., torch.Tensor]
+"""A cache, tokens [B, 1] and positions [B, 1] to logits [B, V]."""
 
 
 class DecodingSteps:
@@ -50,28 +50,33 @@ class DecodingSteps:
             return self.forward(held, *arguments)
         if held is not self._held or held.width != self._width:
             self._held, self._width, self._captured = held, held.width, None
-            if not self._tried:
-                self._tried, self.captures = True, not waits_for_values(self.forward, held, *arguments)
-            return self.forward(held, *arguments)
+            return self.forward(held, *arguments) if self._tried else self._first_pass(held, *arguments)
         if self._captured is None:
             self._memory = self._memory or GraphMemory(self.device)
             self._captured = CapturedStep(self.forward, held, arguments, self._memory)
         return self._captured(*arguments)
 
+    def _first_pass(self, held: RaggedCache, *arguments: torch.Tensor) -> torch.Tensor:
+        self._tried = True
+        try:
+            with host_may_not_wait():
+                return self.forward(held, *arguments)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:
+            self.captures = False
+            return self.forward(held, *arguments)
 
-def waits_for_values(forward: Forward, held: RaggedCache, tokens: torch.Tensor, positions: torch.Tensor) -> bool:
-    """Whether a pass makes the host wait for the GPU, in whatever torch notices of it."""
+
+@contextmanager
+def host_may_not_wait() -> Iterator[None]:
+    """Within, whatever torch notices to make the host wait for the GPU raises a RuntimeError."""
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        forward(held, tokens, positions)
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
-        return True
+        yield
     finally:
         torch.cuda.set_sync_debug_mode(before)
-    return False
 
 
 class GraphMemory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -46,14 +47,16 @@ def spread(model: PreTrainedModel, devices: Mapping[str, torch.device]) -> None:
     Args:
         devices: of every parameter, by the name of a module that holds it.
     """
+    from accelerate.utils import send_to_device
+
     for name, device in devices.items():
+        given_there = partial(_given_on, send_to_device, device)
         for module in _called(model.get_submodule(name).to(device)):
-            module.register_forward_pre_hook(_given_on(device), with_kwargs=True)
+            module.register_forward_pre_hook(given_there, with_kwargs=True)
     first = model.get_input_embeddings().weight.device
-    model.register_forward_hook(lambda module, arguments, output: _on(first, output))
-    # Of a model without its output layer, which is called by itself for hidden states.
-    if model.base_model is not model:
-        model.base_model.register_forward_hook(lambda module, arguments, output: _on(first, output))
+    # The model without its output layer is also called by itself, for hidden states.
+    for module in {model, model.base_model}:
+        module.register_forward_hook(lambda module, arguments, output: send_to_device(output, first))
     model.hf_device_map = dict(devices)  # the name that transformers gives it
 
 
@@ -95,21 +98,7 @@ def _called(module: torch.nn.Module) -> Iterator[torch.nn.Module]:
         yield module
 
 
-def _given_on(device: torch.device) -> Callable[..., Any]:
-    def moved(module: torch.nn.Module, arguments: Any, keywords: Any) -> Any:
-        return _on(device, arguments), _on(device, keywords)
-
-    return moved
-
-
-def _on(device: torch.device, given: Any) -> Any:
-    """The same with its tensors on a device; a cache keeps each layer where it is."""
-    if isinstance(given, torch.Tensor):
-        return given.to(device)
-    if isinstance(given, Mapping):
-        for key, value in given.items():
-            given[key] = _on(device, value)  # type: ignore[index]
-        return given
-    if isinstance(given, list | tuple):
-        return type(given)([_on(device, value) for value in given])
-    return given
+def _given_on(
+    send: Callable[..., Any], device: torch.device, module: torch.nn.Module, arguments: Any, keywords: Any
+) -> tuple[Any, Any]:
+    return send(arguments, device), send(keywords, device)

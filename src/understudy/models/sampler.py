@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +83,14 @@ class Sampler:
         """Forget what a place holds past so many tokens."""
         self.held[place] = min(self.held[place], tokens)
 
+    @contextmanager
+    def _sampling(self) -> Iterator[None]:
+        with torch.inference_mode(), stream_context(self.device) if self._on_one_device else nullcontext():
+            try:
+                yield
+            finally:
+                self._step.forget()
+
     def sample(
         self,
         places: Sequence[int],
@@ -106,36 +114,27 @@ class Sampler:
         Returns:
             [B][K]
         """
-        with torch.inference_mode(), stream_context(self.device) if self._on_one_device else nullcontext():
-            try:
-                return self._sample(places, new_ids, uniforms, stops, temperature)
-            finally:
-                self._step.forget()
-
-    def _sample(
-        self,
-        places: Sequence[int],
-        new_ids: Sequence[Sequence[int]],
-        uniforms: np.ndarray,
-        stops: Sequence[int],
-        temperature: float,
-    ) -> list[list[Sampled]]:
         count, limit = uniforms.shape[1:]
         place_array = np.asarray(places)
         fed = np.array([len(ids) for ids in new_ids])
         start = self.held[place_array]
         lengths = start + fed
-        order = torch.as_tensor(place_array, device=self.device)
-        whole = np.array_equal(place_array, np.arange(self.cache.rows))
-        work = self.cache if whole else self.cache.select(order, int(start.max()))
-        logits = self._feed(work, new_ids, fed, start)
-        if not whole:
-            self.cache.store(order, work)
-        self.held[place_array] = lengths
-        if count > 1:
-            copies = torch.arange(len(places), device=self.device).repeat_interleave(count)
-            work, logits, lengths = work.select(copies, int(lengths.max())), logits[copies], np.repeat(lengths, count)
-        written = self._decode(work, logits, lengths, uniforms.reshape(-1, limit), stops, temperature)
+        with self._sampling():
+            order = torch.as_tensor(place_array, device=self.device)
+            whole = np.array_equal(place_array, np.arange(self.cache.rows))
+            work = self.cache if whole else self.cache.select(order, int(start.max()))
+            logits = self._feed(work, new_ids, fed, start)
+            if not whole:
+                self.cache.store(order, work)
+            self.held[place_array] = lengths
+            if count > 1:
+                copies = torch.arange(len(places), device=self.device).repeat_interleave(count)
+                work, logits, lengths = (
+                    work.select(copies, int(lengths.max())),
+                    logits[copies],
+                    np.repeat(lengths, count),
+                )
+            written = self._decode(work, logits, lengths, uniforms.reshape(-1, limit), stops, temperature)
         return [written[row : row + count] for row in range(0, len(written), count)]
 
     def _decode(
