@@ -2,119 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, LlamaConfig, PreTrainedModel
-from transformers.models.cohere2.configuration_cohere2 import Cohere2Config
-from transformers.models.deepseek_v3.configuration_deepseek_v3 import DeepseekV3Config
-from transformers.models.gemma.configuration_gemma import GemmaConfig
-from transformers.models.gemma2.configuration_gemma2 import Gemma2Config
-from transformers.models.gemma3.configuration_gemma3 import Gemma3Config, Gemma3TextConfig
-from transformers.models.gemma3n.configuration_gemma3n import Gemma3nTextConfig
-from transformers.models.gemma4.configuration_gemma4 import Gemma4TextConfig
-from transformers.models.glm4.configuration_glm4 import Glm4Config
-from transformers.models.gpt2.configuration_gpt2 import GPT2Config
-from transformers.models.gpt_oss.configuration_gpt_oss import GptOssConfig
-from transformers.models.granite.configuration_granite import GraniteConfig
-from transformers.models.llama4.configuration_llama4 import Llama4TextConfig
-from transformers.models.llava.configuration_llava import LlavaConfig
-from transformers.models.mistral.configuration_mistral import MistralConfig
-from transformers.models.mixtral.configuration_mixtral import MixtralConfig
-from transformers.models.olmo3.configuration_olmo3 import Olmo3Config
-from transformers.models.phi3.configuration_phi3 import Phi3Config
-from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
+from transformers import AutoModelForImageTextToText
 from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLConfig
-from transformers.models.qwen3.configuration_qwen3 import Qwen3Config
-from transformers.models.qwen3_moe.configuration_qwen3_moe import Qwen3MoeConfig
-from transformers.models.smollm3.configuration_smollm3 import SmolLM3Config
 
+from architectures import CONFIGS, random_model
 from understudy.errors import ModelError
 from understudy.models.attention import TRAINING_ATTENTION, decoding_attention, use_training_attention
-from understudy.models.chat_model import context_length
-from understudy.models.sampler import Sampler, layer_kinds
+from understudy.models.sampler import Sampler
 from understudy.models.text_only import holds_text_model, text_only
-
-SHAPE: dict[str, Any] = {
-    "vocab_size": 200, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 256, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2,
-}  # fmt: skip
-WINDOWED: dict[str, Any] = {**SHAPE, "head_dim": 8, "sliding_window": 16}
-FOUR_LAYERS: dict[str, Any] = {"num_hidden_layers": 4, "layer_types": ["sliding_attention", "full_attention"] * 2}
-EYES: dict[str, Any] = {
-    "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28,
-    "patch_size": 14,
-}  # fmt: skip
-CONFIGS = {
-    "llama": LlamaConfig(**SHAPE),
-    "qwen2": Qwen2Config(**SHAPE),
-    "qwen3": Qwen3Config(**SHAPE, head_dim=8),
-    "mistral": MistralConfig(**SHAPE, sliding_window=None),
-    "mistral, window": MistralConfig(**SHAPE, sliding_window=16),
-    "gemma": GemmaConfig(**SHAPE, head_dim=8),
-    "gemma2, window and softcap": Gemma2Config(**SHAPE, head_dim=8, sliding_window=16),
-    "gemma3, window": Gemma3TextConfig(**WINDOWED),
-    "gemma3 with images, as on the hub": Gemma3Config(text_config=WINDOWED, vision_config=EYES, mm_tokens_per_image=4),
-    "llava": LlavaConfig(
-        text_config={"model_type": "llama", **SHAPE}, vision_config={"model_type": "clip_vision_model", **EYES}
-    ),
-    "phi3": Phi3Config(**SHAPE),
-    "gemma4, heads of two sizes, keys shared by layers": Gemma4TextConfig(
-        **WINDOWED | FOUR_LAYERS, global_head_dim=16, num_kv_shared_layers=2, hidden_size_per_layer_input=8,
-        vocab_size_per_layer_input=200,
-    ),
-    "gemma3n, keys shared by layers": Gemma3nTextConfig(
-        **WINDOWED | FOUR_LAYERS | {"intermediate_size": [64] * 4}, num_kv_shared_layers=2, hidden_size_per_layer_input=8,
-        vocab_size_per_layer_input=200, activation_sparsity_pattern=[0.0] * 4,
-    ),
-    "llama4, chunks": Llama4TextConfig(
-        **SHAPE, head_dim=8, attention_chunk_size=16, layer_types=["chunked_attention", "full_attention"],
-        no_rope_layers=[1, 0], num_local_experts=2, num_experts_per_tok=1, intermediate_size_mlp=64,
-    ),
-    "deepseek-v3, keys of another size than values": DeepseekV3Config(
-        **SHAPE, q_lora_rank=8, kv_lora_rank=8, qk_rope_head_dim=4, qk_nope_head_dim=4, v_head_dim=8, n_routed_experts=4,
-        num_experts_per_tok=2, n_group=1, topk_group=1, first_k_dense_replace=1, moe_intermediate_size=16,
-    ),
-    "qwen3 with experts": Qwen3MoeConfig(
-        **SHAPE, head_dim=8, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32
-    ),
-    "mixtral": MixtralConfig(**SHAPE, num_local_experts=4, num_experts_per_tok=2),
-    "smollm3, a layer without positions": SmolLM3Config(**SHAPE, no_rope_layers=[1, 0]),
-    "olmo3, window": Olmo3Config(**SHAPE, sliding_window=16, layer_types=["sliding_attention", "full_attention"]),
-    "glm4": Glm4Config(**SHAPE, head_dim=8),
-    "granite": GraniteConfig(**SHAPE),
-    "cohere2, window": Cohere2Config(**SHAPE, sliding_window=16, layer_types=["sliding_attention", "full_attention"]),
-    "gpt-oss, sinks": GptOssConfig(
-        **WINDOWED, num_local_experts=4, num_experts_per_tok=2, layer_types=["sliding_attention", "full_attention"]
-    ),
-    "gpt2, learned positions": GPT2Config(vocab_size=200, n_embd=32, n_layer=2, n_head=4, n_positions=256),
-}  # fmt: skip
-
-
-def random_model(name: str) -> PreTrainedModel:
-    torch.manual_seed(0)
-    wraps = holds_text_model(CONFIGS[name])
-    auto = AutoModelForImageTextToText if wraps else AutoModelForCausalLM
-    model: PreTrainedModel = auto.from_config(CONFIGS[name]).float().eval()
-    if wraps:
-        model = text_only(model)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.mul_(3)  # else everything is about equally likely, and a wrong mask changes little
-        for name, parameter in model.named_parameters():
-            if name.endswith("sinks"):
-                parameter.copy_(torch.linspace(-1, 2, len(parameter)))
-    return model
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_two_turns_have_the_likelihood_of_one_forward_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("understudy.models.sampler.sampling_dtype", lambda: torch.float32)
     model = random_model(name)
-    assert context_length(model) == 256
     sampler = Sampler(model, 4)
     rng = np.random.default_rng(0)
 
@@ -149,13 +53,6 @@ def test_attention_in_training_is_not_left_without_its_sinks() -> None:
     model.set_attn_implementation(TRAINING_ATTENTION)
     with pytest.raises(ModelError, match="sinks"), torch.no_grad():
         model(torch.arange(3, 9)[None])
-
-
-def test_layers_without_a_cache_of_keys_are_refused() -> None:
-    config = Qwen3Config(**SHAPE)
-    config.layer_types = ["linear_attention", "full_attention"]
-    with pytest.raises(ModelError, match="linear_attention"):
-        layer_kinds(config)
 
 
 def test_a_language_model_taken_out_of_one_with_images_says_what_that_says() -> None:

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, MixtralC
 from transformers.models.gemma3.configuration_gemma3 import Gemma3TextConfig
 from typer.testing import CliRunner
 
+from architectures import RECURRENT
 from understudy.cli.app import app
 from understudy.errors import ConfigError, ModelError
 from understudy.models.adapters import add_adapter
@@ -103,6 +104,8 @@ def test_activations_are_about_those_that_are_kept(config: Any) -> None:
 def test_what_has_no_formula_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="other than linear layers"):
         shape_from(MixtralConfig(**SMALL, num_local_experts=4))
+    with pytest.raises(ModelError, match="recurrent layers"):
+        shape_from(RECURRENT["lfm2, short convolutions"])
     # Its layers are of another class than Linear as well.
     GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=300).save_pretrained(tmp_path)
     with pytest.raises(ModelError):

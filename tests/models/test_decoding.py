@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import PreTrainedModel
 
+from architectures import random_model
 from understudy.config import ModelConfig
 from understudy.models import cache, decoding
 from understudy.models.cache import RaggedCache
@@ -32,14 +34,17 @@ class Replayed:
         type(self).made += 1
         self.arguments = [argument.clone() for argument in arguments]
         self.forward, self.cache = forward, cache
-        self.held = [*cache.keys, *cache.values]
+        self.held = self.tensors()
 
     def __call__(self, *arguments: torch.Tensor) -> torch.Tensor:
         for mine, given in zip(self.arguments, arguments, strict=True):
             mine.copy_(given)
-        now = [*self.cache.keys, *self.cache.values]
+        now = self.tensors()
         assert all(a is b for a, b in zip(now, self.held, strict=True)), "a replay would write to tensors that are gone"
         return self.forward(self.cache, *self.arguments)
+
+    def tensors(self) -> list[torch.Tensor]:
+        return [*self.cache.keys, *self.cache.values, *self.cache.states._kept.values()]
 
 
 @pytest.fixture
@@ -53,12 +58,13 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[Replayed]:
     return Counted
 
 
-def two_turns(model: ChatModel, *, captures: bool, tokens: int = 40) -> list[list[Sampled]]:
+def two_turns(model: ChatModel | PreTrainedModel, *, captures: bool, tokens: int = 40) -> list[list[Sampled]]:
     """Two messages of each of six dialogues in a house of eight, and one of all eight; ends come at different times."""
-    sampler, generator = Sampler(model.model, width=8), np.random.default_rng(0)
+    model = model.model if isinstance(model, ChatModel) else model
+    sampler, generator = Sampler(model, width=8), np.random.default_rng(0)
     sampler._step.captures = captures
     ids = [[5 + (k + i) % 20 for i in range(3 + k)] for k in range(8)]
-    stops = range(0, model.model.config.vocab_size, 37)  # a freshly made model comes upon one of them soon
+    stops = range(0, model.config.vocab_size, 37)  # a freshly made model comes upon one of them soon
     found = []
     for places in ([0, 1, 2, 4, 5, 7], [0, 1, 2, 4, 5, 7], list(range(8))):
         uniforms = generator.random((len(places), 1, tokens))
@@ -78,6 +84,16 @@ def test_replayed_passes_write_what_passes_that_are_run_write(
     monkeypatch.setitem(cache._BLOCK, default_device().type, 8)  # wide enough for a few tokens: it is widened often
     assert same(two_turns(tiny_model, captures=True), two_turns(tiny_model, captures=False))
     assert stand_in.made >= 6
+
+
+@pytest.mark.parametrize("name", ["qwen3.5", "mamba", "jamba"])
+def test_replayed_passes_move_recurrent_states_on(
+    name: str, stand_in: type[Replayed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(cache._BLOCK, default_device().type, 8)
+    model = random_model(name)
+    assert same(two_turns(model, captures=True), two_turns(model, captures=False))
+    assert stand_in.made >= 3
 
 
 def test_a_pass_is_captured_once_while_nothing_moves(tiny_model: ChatModel, stand_in: type[Replayed]) -> None:
@@ -104,6 +120,13 @@ def test_a_model_that_cannot_be_captured_is_run(tiny_model: ChatModel, monkeypat
 @gpu
 def test_cuda_graphs_write_what_passes_that_are_run_write(tiny_model: ChatModel) -> None:
     assert same(two_turns(tiny_model, captures=True), two_turns(tiny_model, captures=False))
+
+
+@gpu
+@pytest.mark.parametrize("name", ["qwen3.5", "mamba", "jamba"])
+def test_recurrent_layers_are_captured(name: str) -> None:
+    model = random_model(name)
+    assert same(two_turns(model, captures=True), two_turns(model, captures=False))
 
 
 @gpu

@@ -13,9 +13,17 @@ import huggingface_hub.constants
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, LlamaConfig, dynamic_module_utils
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    LlamaConfig,
+    MambaConfig,
+    PreTrainedConfig,
+    dynamic_module_utils,
+)
 from transformers.models.gemma3.configuration_gemma3 import Gemma3Config, Gemma3TextConfig
 from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
+from transformers.models.qwen3_5.configuration_qwen3_5 import Qwen3_5TextConfig
 
 from chat_formats import tokenizer
 from understudy.align.sft import fit
@@ -36,16 +44,26 @@ SHAPE = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "max_position_embeddings": 2048,
 }  # fmt: skip
+MORE: dict[str, dict[str, object]] = {
+    "gemma": {"head_dim": 8, "sliding_window": 16},
+    "qwen3.5": {
+        "head_dim": 8, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8,
+        "linear_value_head_dim": 8, "layer_types": ["linear_attention", "full_attention"],
+    },
+}  # fmt: skip
 
 
 def saved(folder: Path, name: str, seed: int = 0) -> Path:
     """A small random model of a real architecture with a real format, as a folder."""
-    made = tokenizer(name)
+    made = tokenizer("gemma" if name == "gemma" else "qwen")
     ids = {"vocab_size": len(made), "bos_token_id": None, "eos_token_id": 1, "pad_token_id": None}
-    kind = {"qwen": Qwen2Config, "gemma": Gemma3TextConfig}[name]
-    more = {"head_dim": 8, "sliding_window": 16} if name == "gemma" else {}
+    if name == "mamba":
+        config: PreTrainedConfig = MambaConfig(hidden_size=32, num_hidden_layers=2, state_size=8, **ids)
+    else:
+        kind = {"qwen": Qwen2Config, "qwen3.5": Qwen3_5TextConfig, "gemma": Gemma3TextConfig}[name]
+        config = kind(**SHAPE, **ids, **MORE.get(name, {}))
     torch.manual_seed(seed)
-    ChatModel(AutoModelForCausalLM.from_config(kind(**SHAPE, **ids, **more)).float(), made).save(folder)
+    ChatModel(AutoModelForCausalLM.from_config(config).float(), made).save(folder)
     return folder
 
 
@@ -68,7 +86,7 @@ def _leaves_at_no(dialogue: Dialogue) -> Dialogue:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["qwen", "gemma"])
+@pytest.mark.parametrize("name", ["qwen", "gemma", "qwen3.5", "mamba"])
 def test_a_pretrained_model_learns_to_speak_and_to_leave(
     name: str, tmp_path: Path, colour_logs: list[Dialogue]
 ) -> None:
@@ -91,7 +109,7 @@ def test_a_pretrained_model_learns_to_speak_and_to_leave(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["qwen", "gemma"])
+@pytest.mark.parametrize("name", ["qwen", "gemma", "qwen3.5"])
 def test_an_adapter_learns_what_its_model_does_not(name: str, tmp_path: Path, colour_logs: list[Dialogue]) -> None:
     made = load_chat_model(saved(tmp_path / "new", name))
     made.tokenizer.pad_token = made.tokenizer.convert_ids_to_tokens(0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from transformers import Cache
 
+from understudy.models.recurrent import RecurrentStates
+
 _BLOCK = {"cpu": 32, "cuda": 128}
 """Columns are added by so many: on a GPU each addition captures the forward pass anew (see `decoding`)."""
 
@@ -19,11 +21,12 @@ class RaggedCache(Cache):
     Works with any causal LM of transformers that takes `position_ids`, a four-dimensional mask and a `Cache`. Layers that
     look back over a window alone keep the whole dialogue too, and are told by their mask how far to look. How many heads a
     layer keeps, of which size and on which device, shows with its first tokens: they may differ from layer to layer.
+    Recurrent layers keep their `states`, which padding would disturb: rows in them must be given equally many tokens.
     """
 
-    def __init__(self, keys: list[torch.Tensor], values: list[torch.Tensor]) -> None:
-        self.keys, self.values = keys, values
-        self.layers: list[object] = []  # all storage is in `keys` and `values`
+    def __init__(self, keys: list[torch.Tensor], values: list[torch.Tensor], states: RecurrentStates) -> None:
+        self.keys, self.values, self.states = keys, values, states
+        self.layers: list[object] = []  # all storage is in `keys`, `values` and `states`
         self._columns = torch.zeros(0, 0, dtype=torch.long)
         self._rows = torch.zeros(0, 1, dtype=torch.long)
         self._some: torch.Tensor | None = None
@@ -32,7 +35,7 @@ class RaggedCache(Cache):
     def empty(cls, layers: int, rows: int, dtype: torch.dtype, device: torch.device) -> RaggedCache:
         """Room for `rows` dialogues, in which nothing was said."""
         nothing = torch.zeros((rows, 0, 0, 0), dtype=dtype, device=device)
-        return cls([nothing] * layers, [nothing] * layers)
+        return cls([nothing] * layers, [nothing] * layers, RecurrentStates(rows))
 
     @property
     def rows(self) -> int:
@@ -46,7 +49,13 @@ class RaggedCache(Cache):
     def select(self, rows: torch.Tensor, length: int) -> RaggedCache:
         """A working copy of some rows, cut to `length` tokens."""
         width = self._columns_for(length)
-        return RaggedCache(*([kept[_at(kept, rows), :, :width] for kept in held] for held in (self.keys, self.values)))
+        keys, values = ([kept[_at(kept, rows), :, :width] for kept in held] for held in (self.keys, self.values))
+        return RaggedCache(keys, values, self.states.select(rows))
+
+    def branch(self) -> RaggedCache:
+        """The same keys and values, of which what comes is written over later, with a copy of the states."""
+        states = self.states.select(torch.arange(self.rows))
+        return RaggedCache(self.keys, self.values, states)
 
     def store(self, rows: torch.Tensor, work: RaggedCache) -> None:
         """Write a working copy back."""
@@ -55,6 +64,7 @@ class RaggedCache(Cache):
             for layer, part in enumerate(new):
                 held[layer] = _shaped(held[layer], part)
                 held[layer][_at(part, rows), :, : work.width] = part
+        self.states.store(rows, work.states)
 
     def reserve(self, length: int) -> None:
         """Make room for rows of up to `length` tokens."""
@@ -97,6 +107,43 @@ class RaggedCache(Cache):
         k[rows, :, columns] = key_states.transpose(1, 2).to(k.dtype)
         v[rows, :, columns] = value_states.transpose(1, 2).to(v.dtype)
         return (k, v) if self._some is None else (k[_at(k, self._some)], v[_at(k, self._some)])
+
+    def get_conv_state(self, layer_idx: int, state_idx: int = 0) -> torch.Tensor | None:
+        return self.states.read(("conv", layer_idx, state_idx), self._some)
+
+    def update_conv_state(
+        self,
+        conv_states: torch.Tensor,
+        layer_idx: int,
+        state_idx: int = 0,
+        conv_kernel_size: int | None = None,
+        **kwargs: object,
+    ) -> torch.Tensor:
+        """The last inputs of a convolution, [rows, channels, n], and the new ones after them; as many are kept as it covers."""
+        key = ("conv", layer_idx, state_idx)
+        before = self.states.read(key, self._some)
+        size = conv_kernel_size or conv_states.shape[-1]
+        if before is None:
+            before = conv_states.new_zeros((*conv_states.shape[:-1], size))
+        joined = torch.cat([before, conv_states], -1)
+        self.states.write(key, joined[..., -before.shape[-1] :], self._some)
+        return joined
+
+    def get_recurrent_state(self, layer_idx: int, state_idx: int = 0) -> torch.Tensor | None:
+        return self.states.read(("recurrent", layer_idx, state_idx), self._some)
+
+    def update_recurrent_state(
+        self, recurrent_states: torch.Tensor, layer_idx: int, state_idx: int = 0, **kwargs: object
+    ) -> torch.Tensor:
+        self.states.write(("recurrent", layer_idx, state_idx), recurrent_states, self._some)
+        return recurrent_states
+
+    def is_recording_past(self, layer_idx: int | None = None) -> bool:
+        return False
+
+    def settle(self) -> None:
+        """A forward pass is over."""
+        self.states.settle(self._some)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         return self.width

@@ -33,6 +33,10 @@ class ChatModel:
         self.tokenizer.save_pretrained(folder)
 
 
+UNLIMITED = 32_768
+"""Tokens of a dialogue with a model that could read on for ever."""
+
+
 def context_length(model: PreTrainedModel) -> int:
     """The longest dialogue in tokens that a model is used for: what it was made for, or less where a config said so."""
     return config_length(model.config)
@@ -40,5 +44,6 @@ def context_length(model: PreTrainedModel) -> int:
 
 def config_length(config: PreTrainedConfig) -> int:
     """As `context_length`, of a model's config alone."""
-    longest = int(config.max_position_embeddings)
+    # Models without any attention, which have no positions, say nothing of it.
+    longest = int(getattr(config, "max_position_embeddings", None) or UNLIMITED)
     return min(longest, int(getattr(config, CONTEXT_LENGTH, longest)))

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from understudy.errors import ModelError
-from understudy.models.attention import DECODING_ATTENTION, FULL
+from understudy.models.attention import DECODING_ATTENTION
 from understudy.models.cache import RaggedCache
 from understudy.models.chat_model import context_length
 from understudy.models.decoding import DecodingSteps, stream_context
+from understudy.models.layers import layers_of
 from understudy.models.placement import is_spread
 from understudy.models.precision import sampling_dtype
 from understudy.models.weights import copy_weights, sampling_copy
 
-SLIDING, CHUNKED = "sliding_attention", "chunked_attention"
-"""What transformers calls layers that attend to the last tokens alone, and within chunks alone."""
 _PADDING = 1.3
 """Rows are fed together up to this ratio of longest to shortest chunk."""
 _SMALLEST_GROUP = 32
@@ -50,7 +49,7 @@ class Sampler:
     words do not depend on which other dialogues share its batch.
 
     Raises:
-        ModelError: if the model's attention cannot be replaced, or see `layer_kinds`.
+        ModelError: if the model's attention cannot be replaced, or see `layers_of`.
     """
 
     def __init__(self, model: PreTrainedModel, width: int) -> None:
@@ -64,12 +63,31 @@ class Sampler:
                 where=str(model.name_or_path),
                 fix="use a model that transformers has code for, or whose code uses its AttentionInterface",
             )
-        self.layers = layer_kinds(model.config)
+        self.layers = layers_of(model)
         _refuse_scaled_queries(model)
         self.cache = RaggedCache.empty(self.model.config.num_hidden_layers, width, dtype, self.device)
         self.held = np.zeros(width, dtype=np.int64)
         self._on_one_device = not is_spread(self.model)
         self._step = DecodingSteps(self._forward, self.device, captures=self._on_one_device)
+        if self.layers.recurrent:
+            self._refuse_states_of_its_own()
+
+    def _refuse_states_of_its_own(self) -> None:
+        """Some recurrent layers keep their states in themselves, or in a cache of their own kind."""
+        tried = RaggedCache.empty(len(self.cache.keys), 1, self.cache.keys[0].dtype, self.device)
+        tokens, positions = (torch.zeros((1, 1), dtype=torch.long, device=self.device) for _ in range(2))
+        tried.reserve(1)
+        try:
+            with torch.inference_mode():
+                self._forward(tried, tokens, positions)
+        except (AttributeError, TypeError, ValueError):
+            pass
+        if not tried.states:
+            raise ModelError(
+                f"keeps recurrent states in a place of its own ({type(self.model).__name__}), not in transformers' caches",
+                where=str(self.model.name_or_path or self.model.config.model_type),
+                fix="use a model whose code calls `update_conv_state` or `update_recurrent_state` of a cache",
+            )
 
     def load_weights(self, model: PreTrainedModel) -> None:
         """Copy the weights of a model that has moved on in training; all places are forgotten."""
@@ -80,8 +98,9 @@ class Sampler:
         self.held[place] = 0
 
     def keep(self, place: int, tokens: int) -> None:
-        """Forget what a place holds past so many tokens."""
-        self.held[place] = min(self.held[place], tokens)
+        """Forget what a place holds past so many tokens; where some layers are recurrent, all of it."""
+        if tokens < self.held[place]:
+            self.held[place] = 0 if self.layers.recurrent else tokens
 
     @contextmanager
     def _sampling(self) -> Iterator[None]:
@@ -123,7 +142,9 @@ class Sampler:
             order = torch.as_tensor(place_array, device=self.device)
             whole = np.array_equal(place_array, np.arange(self.cache.rows))
             work = self.cache if whole else self.cache.select(order, int(start.max()))
-            logits = self._feed(work, new_ids, fed, start)
+            work.states.clear(torch.as_tensor(np.flatnonzero(start == 0), device=self.device))
+            feed = self._feed_in_step if self.layers.recurrent else self._feed
+            logits = feed(work, new_ids, fed, start)
             if not whole:
                 self.cache.store(order, work)
             self.held[place_array] = lengths
@@ -134,6 +155,8 @@ class Sampler:
                     logits[copies],
                     np.repeat(lengths, count),
                 )
+            elif whole:
+                work = work.branch()
             written = self._decode(work, logits, lengths, uniforms.reshape(-1, limit), stops, temperature)
         return [written[row : row + count] for row in range(0, len(written), count)]
 
@@ -207,7 +230,42 @@ class Sampler:
             work.reserve(int(positions.max()) + 1)
             arguments = (torch.as_tensor(part, device=self.device) for part in (tokens, positions, group))
             parts.append((group, self._forward(work, *arguments)))
-        logits = torch.empty(len(fed), parts[0][1].shape[1], device=self.device)
+        return self._in_order(parts, len(fed))
+
+    def _feed_in_step(
+        self, work: RaggedCache, new_ids: Sequence[Sequence[int]], fed: np.ndarray, start: np.ndarray
+    ) -> torch.Tensor:
+        """As `_feed`, without padding, which would disturb recurrent layers.
+
+        Rows that begin, and rows that go on, are each fed at once as many tokens as the shortest of them has; then all of them
+        what is left, one by one.
+        """
+        parts, at_once = [], np.zeros(len(fed), dtype=np.int64)
+        for group in (np.flatnonzero(start == 0), np.flatnonzero(start > 0)):
+            if len(group) and (self.layers.reads_on or not start[group].any()):
+                at_once[group] = count = int(fed[group].min())
+                tokens = np.array([new_ids[index][:count] for index in group.tolist()])
+                positions = start[group][:, None] + np.arange(count)
+                work.reserve(int(positions.max()) + 1)
+                arguments = (torch.as_tensor(part, device=self.device) for part in (tokens, positions, group))
+                parts.append((group, self._forward(work, *arguments)))
+        every = torch.arange(len(fed), device=self.device)
+        ended = work.states.select(every)
+        for place in range(int((fed - at_once).max())):
+            at = (at_once + place).tolist()
+            tokens = np.array([ids[now : now + 1] or [0] for ids, now in zip(new_ids, at, strict=True)])
+            logits = self._step(work, tokens, np.where(at < fed, start + at, -1)[:, None])
+            # A row that has ended goes on with padding: its states are put aside.
+            group = np.flatnonzero(np.equal(at, fed - 1))
+            rows = torch.as_tensor(group, device=self.device)
+            ended.store(rows, work.states.select(rows))
+            parts.append((group, logits[rows]))
+        work.states.store(every, ended)
+        return self._in_order(parts, len(fed))
+
+    def _in_order(self, parts: Sequence[tuple[np.ndarray, torch.Tensor]], rows: int) -> torch.Tensor:
+        """[rows, V] the logits of groups of rows, the last ones of each."""
+        logits = torch.empty(rows, parts[0][1].shape[1], device=self.device)
         for group, found in parts:
             logits[torch.as_tensor(group, device=self.device)] = found
         return logits
@@ -216,43 +274,10 @@ class Sampler:
         self, work: RaggedCache, tokens: torch.Tensor, positions: torch.Tensor, rows: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Logits after the last token of each row (of `rows` of the cache; None for all), [B, V] in fp32."""
-        everything = work.place(positions, rows)
-        masks = {kind: self._limited(work, everything, kind) for kind in self.layers}
-        logits: torch.Tensor = self.model(
-            input_ids=tokens,
-            # Models whose layers are of several kinds take a mask for each.
-            attention_mask=masks if len(masks) > 1 else next(iter(masks.values())),
-            position_ids=positions.clamp(min=0),
-            past_key_values=work,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits
+        places = self.layers.arguments(work, positions, rows)
+        logits: torch.Tensor = self.model(input_ids=tokens, use_cache=True, logits_to_keep=1, **places).logits
+        work.settle()
         return logits[:, -1].float()
-
-    def _limited(self, work: RaggedCache, everything: torch.Tensor, kind: str) -> torch.Tensor:
-        """The mask of layers of one kind."""
-        size = self.layers[kind]
-        if size is None:
-            return everything
-        return work.within_chunk(everything, size) if kind == CHUNKED else work.within(everything, size)
-
-
-def layer_kinds(config: PreTrainedConfig) -> dict[str, int | None]:
-    """The kinds of attention in a model's layers, and the tokens in the window or chunk of each; None for all.
-
-    Raises:
-        ModelError: if a layer is of a kind whose state is no cache of keys and values (recurrent, ..).
-    """
-    window = getattr(config, "sliding_window", None)
-    sizes = {FULL: None, SLIDING: window, CHUNKED: getattr(config, "attention_chunk_size", None)}
-    kinds = set(getattr(config, "layer_types", None) or [SLIDING if window else FULL])
-    if unknown := kinds - sizes.keys():
-        raise ModelError(
-            f"has layers of the kind {', '.join(sorted(unknown))}, which the sampler cannot keep over turns",
-            where=str(config.name_or_path or config.model_type),
-            fix=f"use a model whose layers are {FULL}, {SLIDING} or {CHUNKED}",
-        )
-    return {kind: sizes[kind] for kind in sorted(kinds)}
 
 
 def _refuse_scaled_queries(model: PreTrainedModel) -> None:

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from understudy.errors import ModelError
+from understudy.models.layers import layers_of
 
 BF16, FP32 = 2, 4
 """Bytes of a number."""
@@ -88,10 +89,17 @@ def shape_from(config: PreTrainedConfig) -> Shape:
     """The shape of a model: its modules are made without memory, and counted.
 
     Raises:
-        ModelError: if much of it is neither a linear layer nor an embedding (a mixture of experts), or it has no attention.
+        ModelError: if much of it is neither a linear layer nor an embedding (a mixture of experts), or some layers are
+            recurrent.
     """
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
+    if layers_of(model).recurrent:
+        raise ModelError(
+            "has recurrent layers, whose states and arithmetic are in no formula yet",
+            where=str(config.name_or_path or config.model_type),
+            fix="measure a run of it, or estimate with a model of attention alone",
+        )
     linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
     known = [*linear, *(module for module in model.modules() if isinstance(module, torch.nn.Embedding))]
     parameters = sum(p.numel() for p in model.parameters())
