@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from transformers import PreTrainedModel
+from transformers import Cache, PreTrainedModel
 from transformers.models.recurrent_gemma.configuration_recurrent_gemma import RecurrentGemmaConfig
 from transformers.models.rwkv.configuration_rwkv import RwkvConfig
 from transformers.models.xlstm.configuration_xlstm import xLSTMConfig
@@ -109,6 +109,13 @@ def test_unknown_layers_are_refused() -> None:
     model.config.layer_types = ["compressed_sparse_attention", "full_attention"]
     with pytest.raises(ModelError, match="compressed_sparse_attention"):
         Sampler(model, 1)
+
+
+def test_older_versions_of_transformers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their layers read states that a cache of ours does not have, and some find none without a word."""
+    monkeypatch.delattr(Cache, "get_conv_state")
+    with pytest.raises(ModelError, match=r"transformers>=5\.23"):
+        Sampler(random_model("qwen3.5"), 1)
 
 
 @pytest.mark.parametrize(

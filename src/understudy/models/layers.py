@@ -6,7 +6,7 @@ import inspect
 from dataclasses import dataclass
 
 import torch
-from transformers import PreTrainedModel
+from transformers import Cache, PreTrainedModel
 
 from understudy.errors import ModelError
 from understudy.models.attention import FULL
@@ -94,6 +94,12 @@ def layers_of(model: PreTrainedModel) -> Layers:
             f"keeps what was said in {own}, which the sampler does not know",
             where=str(model.name_or_path or config.model_type),
             fix=f"use a model whose layers are of the kinds {', '.join(_KNOWN)}",
+        )
+    if recurrent and not hasattr(Cache, "get_conv_state"):
+        raise ModelError(
+            "has recurrent layers, whose states this version of transformers keeps in another way",
+            where=str(model.name_or_path or config.model_type),
+            fix="pip install 'transformers>=5.23'",
         )
     sizes = {FULL: None, SLIDING: window, CHUNKED: getattr(config, "attention_chunk_size", None)}
     attention = sorted({kept for kind in kinds if (kept := _KNOWN[kind][0])})
