@@ -261,7 +261,10 @@ def test_two_processes_take_the_steps_of_one_and_go_on_when_killed(tiny_model: C
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        (["rl.engine=verl", "arms=base,interactive"], "rl.engine is verl, which cannot train the adapter"),
+        (
+            ["rl.engine=verl", "rl.kl_weight=.1", "arms=base,interactive"],
+            "verl would hold the policy to its model without",
+        ),
         (["rl.engine=trl", "rl.processes=2", "rl.shard=true"], "rl.shard is true, which does not go with the adapter"),
     ],
 )

@@ -20,13 +20,15 @@ import pytest
 import torch
 
 from conftest import ColourUser, OddFamily, PartlyJudgedFamily
-from understudy.config import CompareConfig, load_config
+from understudy.config import CompareConfig, ModelConfig, load_config
 from understudy.converse_async import SharedSpeaker
 from understudy.errors import ConfigError, ModelError, RunError, UnderstudyError
 from understudy.logs.read import read_dialogues, write_dialogues
 from understudy.models.chat_model import ChatModel
+from understudy.models.load import load_chat_model
 from understudy.models.sampler import Sampled, Sampler
 from understudy.models.speaker import ModelSpeaker
+from understudy.models.start import start_model
 from understudy.pipeline import training
 from understudy.pipeline.cell import Cell
 from understudy.pipeline.known_logs import known_family, known_logs
@@ -528,6 +530,80 @@ def test_verls_trainer_takes_a_step_on_logged_contexts(
         for a, b in zip(policy.model.parameters(), tiny_model.model.parameters(), strict=True)
     ]
     assert max(moved) == pytest.approx(5e-4, rel=0.01), "AdamW's first step, at half the rate in the warm-up"
+
+
+@needs_verl
+@pytest.mark.slow
+@pytest.mark.enable_socket
+def test_verls_trainer_trains_an_adapter_alone(
+    tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))  # for verl's processes
+    monkeypatch.setenv("VERL_LOGGING_LEVEL", "WARN")
+    family, user = load_family("conftest:OddFamily"), UserSpec(kind="prompted")
+    rounded = {name: value.bfloat16().float() for name, value in tiny_model.model.state_dict().items()}
+    base = ChatModel(copy.deepcopy(tiny_model.model), copy.deepcopy(tiny_model.tokenizer))
+    base.model.load_state_dict(rounded)
+    base.save(tmp_path / "base")
+    adapter = ModelConfig(base=str(tmp_path / "base"), max_length=96, lora_rank=4)
+    # Rates that suit a pretrained model, as others are refused.
+    sft, slow = (part.model_copy(update={"learning_rate": 1e-4}) for part in (CONFIG.sft, CONFIG.rl))
+    config = CONFIG.model_copy(update={"model": adapter, "sft": sft, "rl": slow})
+
+    def weights(model: ChatModel) -> dict[str, torch.Tensor]:
+        return {name: p.detach().clone() for name, p in model.model.named_parameters()}
+
+    def start() -> ChatModel:
+        """With an adapter that changes much: a server that was given the weights without it would write other words."""
+        policy = start_model([], adapter, seed=0)
+        generator = torch.Generator().manual_seed(0)
+        for name, parameter in policy.model.named_parameters():
+            if "lora_B" in name:
+                parameter.data.normal_(0, 0.1, generator=generator)
+        return policy
+
+    def run(steps: int) -> ChatModel:
+        policy = start()
+        rl = config.rl.model_copy(update={"steps": steps})
+        arm = Arm(config.model_copy(update={"rl": rl}), "conftest:OddFamily", 3, None, user)
+        train_with_verl(policy, arm, scratch=tmp_path / "verl")
+        return policy
+
+    def run_local(policy: ChatModel, name: str) -> dict[str, float]:
+        (tmp_path / name).mkdir()
+        train(
+            policy,
+            ModelSpeaker(policy, "agent", width=16, max_message_tokens=5),
+            ConversationRollouts(family, user.speaker(family, CONFIG), seed=3, width=16),
+            config.rl.model_copy(update={"steps": 1}),
+            scratch=tmp_path / name,
+        )
+        return MetricsLog(tmp_path / name / "metrics.jsonl").read()[0]
+
+    (tmp_path / "verl").mkdir()
+    local, before = start(), weights(start())
+    mine, without = run_local(local, "local"), run_local(base, "without")
+    first = weights(run(1))
+    (theirs,) = MetricsLog(tmp_path / "verl" / "metrics.jsonl").read()
+    # Some tokens differ, as the server's weights are the sum in bf16.
+    assert theirs["reward"] == pytest.approx(mine["reward"], abs=0.07)
+    assert abs(without["reward"] - mine["reward"]) > 0.15
+    assert mine["kept_groups"] > 0, "nothing was learned, so nothing is compared"
+    here, alike = weights(local), []
+    for name, value in first.items():
+        if "lora" in name:
+            assert (value - before[name]).abs().max() == pytest.approx(5e-5, rel=0.01), name
+            alike.append(((value - before[name]) * (here[name] - before[name]) > 0).flatten())
+        else:
+            assert torch.equal(value, before[name]), name
+    assert torch.cat(alike).float().mean() > 0.8, "AdamW's first step is the gradient's sign"
+    policy = run(2)
+    second = weights(policy)
+    assert all(not torch.equal(value, first[name]) for name, value in second.items() if "lora" in name)
+    assert MetricsLog(tmp_path / "verl" / "metrics.jsonl").read()[0] == theirs, "the first step was not taken again"
+    policy.save(tmp_path / "trained")
+    loaded = weights(load_chat_model(tmp_path / "trained"))
+    assert all(torch.equal(value, loaded[name].to(value)) for name, value in second.items() if "lora" in name)
 
 
 def test_an_arm_of_a_comparison_asks_verl_for_what_the_local_loop_collects(

@@ -255,11 +255,12 @@ class CompareConfig(StageConfig):
     def _refuse_with_adapter(self) -> None:
         """What cannot train the adapter of `model.lora_rank`."""
         adapter = f"the adapter of model.lora_rank ({self.model.lora_rank})"
-        if self.rl.engine == "verl":
+        if self.rl.engine == "verl" and self.rl.kl_weight > 0:
             raise broken(
-                "rl.engine",
-                f"rl.engine is verl, which cannot train {adapter} here",
-                "set rl.engine to local, or to trl for several GPUs, or leave out model.lora_rank",
+                "rl.kl_weight",
+                f"rl.kl_weight is {self.rl.kl_weight:g}, but verl would hold the policy to its model without {adapter}, which "
+                "is not the agent that training starts from",
+                "set rl.kl_weight to 0, or rl.engine to local or trl",
             )
         if self.rl.shard:
             raise broken(

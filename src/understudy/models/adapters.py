@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,12 @@ from understudy.errors import ModelError
 _CONFIG = "adapter_config.json"
 _WEIGHTS = "adapter_model.safetensors"
 _NAME = "default"
+_WRAPPED = "base_model.model."
+"""What peft's own wrapper puts before the names of a model's parameters."""
 _ALPHA = 2
 """The adapters are scaled by alpha / rank; alpha is this often the rank."""
-_TRAINED = ("lora_", "trainable_tokens_delta")
+_MATRICES = "lora_"
+_TRAINED = (_MATRICES, "trainable_tokens_delta")
 """In the names of an adapter's parameters."""
 
 
@@ -108,11 +112,14 @@ def read_adapter(model: PreTrainedModel, folder: Path) -> None:
     set_peft_model_state_dict(model, load_file(folder / _WEIGHTS), adapter_name=_NAME)
 
 
-def merged_weights(model: PreTrainedModel) -> Iterator[tuple[str, torch.Tensor]]:
+def merged_weights(model: PreTrainedModel, *, matrices: bool = True) -> Iterator[tuple[str, torch.Tensor]]:
     """The weights of a model with its adapter added to them, under the names that they have without one.
 
     One after the other, each in the dtype that it is held in; the model stays as it is, where merging in place and back would
     round what is frozen.
+
+    Args:
+        matrices: whether the matrices beside layers are added, and not the trained rows of a token alone.
     """
     from peft.tuners.lora import LoraLayer
     from peft.tuners.trainable_tokens import TrainableTokensLayer
@@ -127,9 +134,44 @@ def merged_weights(model: PreTrainedModel) -> Iterator[tuple[str, torch.Tensor]]
         layer = layers.get(holder)
         if isinstance(layer, TrainableTokensLayer):
             value = layer.get_merged_weights([_NAME]).detach()
-        elif layer is not None:
+        elif layer is not None and matrices:
             value = (value.float() + layer.get_delta_weight(_NAME).detach()).to(value.dtype)
         yield name.replace(".base_layer", "").replace(".token_adapter", ""), value
+
+
+def save_apart(model: PreTrainedModel, base: Path, adapter: Path) -> None:
+    """Write what a trainer of peft's own wrapper starts from: the frozen weights as a model, and the matrices beside them.
+
+    The trained rows of the added token are written into the model, and stay as they are. Without tokenizer.
+    """
+    from peft import LoraConfig
+
+    base.mkdir(parents=True, exist_ok=True)
+    adapter.mkdir(parents=True, exist_ok=True)
+    whole = {name: value.cpu().contiguous() for name, value in merged_weights(model, matrices=False)}
+    save_file(whole, base / "model.safetensors")
+    model.config.save_pretrained(base)
+    settings: LoraConfig = copy.copy(model.peft_config[_NAME])
+    settings.trainable_token_indices, settings.base_model_name_or_path, settings.revision = None, str(base), None
+    settings.save_pretrained(str(adapter))
+    matrices = {f"{_WRAPPED}{name.replace(f'.{_NAME}', '')}": p.detach().cpu() for name, p in _matrices(model).items()}
+    save_file({name: value.contiguous() for name, value in matrices.items()}, adapter / _WEIGHTS)
+
+
+def take_matrices(model: PreTrainedModel, trained: Mapping[str, torch.Tensor]) -> None:
+    """Give an adapter the matrices that peft's own wrapper holds after training, by their names there, in place.
+
+    Raises:
+        KeyError: if one is not there.
+        RuntimeError: if one has another shape.
+    """
+    with torch.no_grad():
+        for name, parameter in _matrices(model).items():
+            parameter.copy_(trained[_WRAPPED + name])
+
+
+def _matrices(model: PreTrainedModel) -> dict[str, torch.nn.Parameter]:
+    return {name: parameter for name, parameter in model.named_parameters() if _MATRICES in name}
 
 
 def hold_indices(model: PreTrainedModel) -> None:

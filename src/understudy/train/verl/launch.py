@@ -14,11 +14,13 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from understudy.all_failed import all_failed
 from understudy.config import CompareConfig, on_hub
 from understudy.errors import ModelError, RunError
+from understudy.models.adapters import is_adapted, take_matrices
 from understudy.models.chat_model import ChatModel
 from understudy.runs import MetricsLog
 from understudy.train.figures import Budget, OnStep
@@ -200,7 +202,11 @@ def _load_trained(policy: ChatModel, folder: Path) -> None:
         RunError: if they are not there, or are another model's.
     """
     try:
-        found = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
-        policy.model.load_state_dict(found.state_dict())
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        if is_adapted(policy.model):
+            parts = sorted(folder.glob("*.safetensors"))
+            take_matrices(policy.model, {name: value for part in parts for name, value in load_file(part).items()})
+        else:
+            found = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
+            policy.model.load_state_dict(found.state_dict())
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise RunError(f"does not hold the trained policy: {error}", where=str(folder), fix="--resume") from error

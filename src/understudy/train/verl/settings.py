@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from understudy.config import VerlConfig
+from understudy.models.adapters import is_adapted, save_apart
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.train.verl.spec import LoopSpec
 
@@ -19,6 +20,8 @@ _AGENT = "understudy"
 """The name that verl knows our agent loop by."""
 GROUP_ADVANTAGE = "understudy"
 """The name that verl knows `group_advantage` by."""
+_ADAPTER = "adapter"
+"""The folder of the policy's adapter."""
 _MODULE = "understudy.train.verl.advantage"
 """What verl is to import in each of its processes."""
 _OBJECT_STORE_BYTES = 200_000_000
@@ -28,8 +31,8 @@ _OBJECT_STORE_BYTES = 200_000_000
 def prepare(policy: ChatModel, spec: LoopSpec, folder: Path, log: Path) -> list[str]:
     """Write what verl reads into the folder, and give the command that starts it: a person can run it as well.
 
-    `base/` (the policy), `loop.json` (the spec), `agent_loops.yaml`, `tasks.jsonl` (the data set) and `understudy.yaml` (the
-    settings, over verl's own defaults).
+    `base/` (the policy, or what its adapter stands beside), `adapter/` (if it has one), `loop.json` (the spec),
+    `agent_loops.yaml`, `tasks.jsonl` (the data set) and `understudy.yaml` (the settings, over verl's own defaults).
 
     Args:
         log: where verl's figures of each step go.
@@ -37,7 +40,11 @@ def prepare(policy: ChatModel, spec: LoopSpec, folder: Path, log: Path) -> list[
     # verl wants an end of text, which chat formats of our own lack: in a copy, as the policy's tokenizer is saved with it.
     tokenizer = copy.deepcopy(policy.tokenizer)
     tokenizer.eos_token = tokenizer.eos_token or tokenizer.pad_token
-    ChatModel(policy.model, tokenizer).save(spec.agent)
+    if adapted := is_adapted(policy.model):
+        save_apart(policy.model, spec.agent, folder / _ADAPTER)
+        tokenizer.save_pretrained(spec.agent)
+    else:
+        ChatModel(policy.model, tokenizer).save(spec.agent)
     (folder / "loop.json").write_text(spec.model_dump_json())
     loops = [
         {
@@ -49,7 +56,7 @@ def prepare(policy: ChatModel, spec: LoopSpec, folder: Path, log: Path) -> list[
     (folder / "agent_loops.yaml").write_text(yaml.safe_dump(loops))
     rows = tasks_of(spec)
     (folder / "tasks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = settings(spec, folder, log, context_length(policy.model))
+    found = settings(spec, folder, log, context_length(policy.model), adapted=adapted)
     (folder / "understudy.yaml").write_text(yaml.safe_dump(found, sort_keys=False))
     return [
         *(sys.executable, "-m", "verl.trainer.main_ppo"),
@@ -74,13 +81,14 @@ def tasks_of(spec: LoopSpec) -> list[dict[str, Any]]:
     ]
 
 
-def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int) -> dict[str, Any]:
+def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int, *, adapted: bool = False) -> dict[str, Any]:
     """What differs from verl's own defaults: one GRPO step per batch of rollouts, as in the local loop.
 
     Args:
         folder: see `prepare`.
         log: where verl's figures of each step go.
         max_length: longest dialogue in tokens.
+        adapted: whether the policy is an adapter beside a model, and the adapter alone is trained.
     """
     rl, sampling, verl = spec.config.rl, spec.config.sampling, spec.config.verl
     actor = {
@@ -130,6 +138,11 @@ def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int) -> dict[s
             "agent_loop_config_path": str(folder / "agent_loops.yaml"),
         },
     }
+    adapter = {
+        "lora_rank": spec.config.model.lora_rank,
+        "lora_adapter_path": str(folder / _ADAPTER),
+        "lora": {"merge": True},  # servers are given the sum, as one without adapters samples it
+    }
     environment = {"VERL_FILE_LOGGER_PATH": str(log)} | environment_of(verl)
     found: dict[str, Any] = {
         "defaults": ["ppo_trainer", "_self_"],
@@ -149,6 +162,7 @@ def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int) -> dict[s
                 # Attention that needs no package beside torch; see verl.overrides for faster ones.
                 "use_remove_padding": False,
                 "override_config": {"attn_implementation": "sdpa"},
+                **(adapter if adapted else {}),
             },
             "actor": actor,
             "rollout": rollout,
