@@ -24,6 +24,7 @@ from transformers.models.granitemoehybrid.configuration_granitemoehybrid import 
 from transformers.models.jamba.configuration_jamba import JambaConfig
 from transformers.models.kimi_linear.configuration_kimi_linear import KimiLinearConfig
 from transformers.models.lfm2.configuration_lfm2 import Lfm2Config
+from transformers.models.lfm2_moe.configuration_lfm2_moe import Lfm2MoeConfig
 from transformers.models.llama4.configuration_llama4 import Llama4TextConfig
 from transformers.models.llava.configuration_llava import LlavaConfig
 from transformers.models.mamba.configuration_mamba import MambaConfig
@@ -86,6 +87,10 @@ RECURRENT = {
     ),
     "lfm2, short convolutions": Lfm2Config(
         **HALF_RECURRENT, layer_types=["conv", "full_attention"] * 2, conv_L_cache=3, block_multiple_of=8
+    ),
+    "lfm2 with experts": Lfm2MoeConfig(
+        **HALF_RECURRENT, layer_types=["conv", "full_attention"] * 2, conv_L_cache=3, num_experts=4, num_experts_per_tok=2,
+        moe_intermediate_size=16, num_dense_layers=1,
     ),
     "mamba": MambaConfig(**TOKENS, num_hidden_layers=2, state_size=8),
     "falcon mamba": FalconMambaConfig(**TOKENS, num_hidden_layers=2, state_size=8),

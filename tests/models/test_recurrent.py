@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import torch
 from transformers import Cache, PreTrainedModel
+from transformers.models.minimax.configuration_minimax import MiniMaxConfig
 from transformers.models.recurrent_gemma.configuration_recurrent_gemma import RecurrentGemmaConfig
 from transformers.models.rwkv.configuration_rwkv import RwkvConfig
 from transformers.models.xlstm.configuration_xlstm import xLSTMConfig
 
 from architectures import CONFIGS, RECURRENT, SHAPE, random_model
 from understudy.errors import ModelError
+from understudy.models.attention import decoding_attention
+from understudy.models.cache import RaggedCache
 from understudy.models.chat_model import UNLIMITED, context_length
 from understudy.models.layers import layers_of
 from understudy.models.sampler import Sampled, Sampler
@@ -96,6 +99,32 @@ def test_models_without_positions_have_a_length_all_the_same() -> None:
     assert context_length(random_model("qwen3.5")) == 256
 
 
+@pytest.mark.parametrize(("name", "most"), [("qwen3.5", 3), ("jamba", 22)])
+def test_rows_are_read_together_as_far_as_they_go(name: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three lengths take three passes, or as many as the longest goes on for where layers would begin anew."""
+    passes: list[int] = []
+    forward = Sampler._forward
+
+    def counted(self: Sampler, work: RaggedCache, tokens: torch.Tensor, *arguments: object, **more: object) -> object:
+        passes.append(tokens.numel())
+        return forward(self, work, tokens, *arguments, **more)  # type: ignore[arg-type]
+
+    sampler, rng = Sampler(random_model(name), 4), np.random.default_rng(3)
+    monkeypatch.setattr(Sampler, "_forward", counted)
+    new = ids(rng, 9, 30, 11, 30)
+    uniforms = np.full((4, 1, 1), 0.5)
+    sampler.sample(range(4), new, uniforms, stops=[], temperature=1.0)
+    assert len(passes) == most
+    assert sum(passes) == 9 + 30 + 11 + 30, "no padding"
+
+
+def test_attention_by_distance_is_refused() -> None:
+    """As Inkling has it, among layers with states: its places come from the columns of a cache."""
+    q, k, mask = torch.zeros(1, 2, 1, 4), torch.zeros(1, 2, 3, 4), torch.ones(1, 1, 1, 3, dtype=torch.bool)
+    with pytest.raises(ModelError, match="by the distance"):
+        decoding_attention(torch.nn.Module(), q, k, k, mask, position_bias=torch.zeros(1, 2, 1, 3))
+
+
 def test_what_each_model_is_told_of() -> None:
     jamba, mamba, llama = (layers_of(random_model(name)) for name in ("jamba", "mamba", "llama"))
     assert jamba.attention == {"full_attention": None}
@@ -124,6 +153,7 @@ def test_older_versions_of_transformers_are_named(monkeypatch: pytest.MonkeyPatc
         RecurrentGemmaConfig(**SHAPE, head_dim=8, lru_width=32, attention_window_size=16),
         xLSTMConfig(vocab_size=200, hidden_size=32, num_hidden_layers=2, num_heads=4),
         RwkvConfig(vocab_size=200, hidden_size=32, num_hidden_layers=2, context_length=256),
+        MiniMaxConfig(**SHAPE, head_dim=8, num_local_experts=2, layer_types=["linear_attention", "full_attention"]),
     ],
     ids=lambda config: config.model_type,
 )

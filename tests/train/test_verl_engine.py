@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from conftest import ColourUser, OddFamily, PartlyJudgedFamily
 from understudy.config import CompareConfig, ModelConfig, load_config
@@ -594,8 +595,14 @@ def test_verls_trainer_trains_an_adapter_alone(
         if "lora" in name:
             assert (value - before[name]).abs().max() == pytest.approx(5e-5, rel=0.01), name
             alike.append(((value - before[name]) * (here[name] - before[name]) > 0).flatten())
-        else:
-            assert torch.equal(value, before[name]), name
+    frozen = load_file(tmp_path / "verl" / "verl" / "base" / "model.safetensors")
+    kept = load_file(tmp_path / "verl" / "verl" / "global_step_1" / "actor" / "huggingface" / "model.safetensors")
+    named = {name.removeprefix("base_model.model.").replace(".base_layer", ""): value for name, value in kept.items()}
+    shared = frozen.keys() & named.keys()
+    assert len(shared) == len(frozen), (
+        "verl trains the adapter and nothing else, and takes the sum back after it was served"
+    )
+    assert all(torch.equal(named[name].float(), frozen[name].float()) for name in shared)
     assert torch.cat(alike).float().mean() > 0.8, "AdamW's first step is the gradient's sign"
     policy = run(2)
     second = weights(policy)

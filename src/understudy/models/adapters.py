@@ -22,8 +22,11 @@ _WRAPPED = "base_model.model."
 """What peft's own wrapper puts before the names of a model's parameters."""
 _ALPHA = 2
 """The adapters are scaled by alpha / rank; alpha is this often the rank."""
-_MATRICES = "lora_"
-_TRAINED = (_MATRICES, "trainable_tokens_delta")
+MATRICES = "lora_"
+"""In the names of its matrices, and of nothing else."""
+_FUSED_OUTPUT = {"falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"}
+"""Model types whose kernels read the weight of `out_proj` past its layer; peft refuses an adapter there."""
+_TRAINED = (MATRICES, "trainable_tokens_delta")
 """In the names of an adapter's parameters."""
 
 
@@ -38,7 +41,7 @@ def is_adapted(model: PreTrainedModel) -> bool:
 
 
 def add_adapter(model: PreTrainedModel, rank: int, *, token: int, revision: str | None, seed: int) -> None:
-    """Freeze the model, and put an adapter beside every linear layer, in place; it begins as no change.
+    """Freeze the model, and put an adapter beside every linear layer that can have one, in place; it begins as no change.
 
     Args:
         token: is trained as well, where it is read and (if that is another matrix) where it is written: it is new, and no
@@ -60,6 +63,7 @@ def add_adapter(model: PreTrainedModel, rank: int, *, token: int, revision: str 
         r=rank,
         lora_alpha=_ALPHA * rank,
         target_modules="all-linear",
+        exclude_modules=_without_adapter(model) or None,
         trainable_token_indices={_name(model, layer): [token] for layer in layers},
         base_model_name_or_path=model.name_or_path,
         revision=revision,
@@ -120,6 +124,9 @@ def merged_weights(model: PreTrainedModel, *, matrices: bool = True) -> Iterator
 
     Args:
         matrices: whether the matrices beside layers are added, and not the trained rows of a token alone.
+
+    Raises:
+        ModelError: if layers with an adapter share weights (Zamba).
     """
     from peft.tuners.lora import LoraLayer
     from peft.tuners.trainable_tokens import TrainableTokensLayer
@@ -127,16 +134,29 @@ def merged_weights(model: PreTrainedModel, *, matrices: bool = True) -> Iterator
     layers = {
         name: module for name, module in model.named_modules() if isinstance(module, LoraLayer | TrainableTokensLayer)
     }
+    _refuse_shared({name: layer for name, layer in layers.items() if isinstance(layer, LoraLayer)})
     for name, parameter in model.named_parameters():
         if any(part in name for part in _TRAINED):
             continue
-        value, holder = parameter.detach(), name.removesuffix(".base_layer.weight")
-        layer = layers.get(holder)
-        if isinstance(layer, TrainableTokensLayer):
-            value = layer.get_merged_weights([_NAME]).detach()
-        elif layer is not None and matrices:
-            value = (value.float() + layer.get_delta_weight(_NAME).detach()).to(value.dtype)
+        value, (holder, _, attribute) = parameter.detach(), name.rpartition(".")
+        while holder.endswith(".base_layer"):  # of experts several stand one around the other, one for each parameter
+            holder = holder.removesuffix(".base_layer")
+            layer = layers[holder]
+            if isinstance(layer, TrainableTokensLayer):
+                value = layer.get_merged_weights([_NAME]).detach()
+            elif matrices and getattr(layer, "parameter_name", "weight") == attribute:
+                value = (value.float() + layer.get_delta_weight(_NAME).detach()).to(value.dtype)
         yield name.replace(".base_layer", "").replace(".token_adapter", ""), value
+
+
+def save_merged(model: PreTrainedModel, folder: Path, *, matrices: bool = True) -> None:
+    """Write an ordinary model with the adapter added to its weights (see `merged_weights`), without tokenizer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = dict(merged_weights(model, matrices=matrices))
+    kept = model.state_dict().keys()  # some models hold more than parameters: a bias of their router, say
+    whole |= {name.replace(".base_layer", ""): buffer for name, buffer in model.named_buffers() if name in kept}
+    save_file({name: value.cpu().contiguous() for name, value in whole.items()}, folder / "model.safetensors")
+    model.config.save_pretrained(folder)
 
 
 def save_apart(model: PreTrainedModel, base: Path, adapter: Path) -> None:
@@ -146,11 +166,8 @@ def save_apart(model: PreTrainedModel, base: Path, adapter: Path) -> None:
     """
     from peft import LoraConfig
 
-    base.mkdir(parents=True, exist_ok=True)
+    save_merged(model, base, matrices=False)
     adapter.mkdir(parents=True, exist_ok=True)
-    whole = {name: value.cpu().contiguous() for name, value in merged_weights(model, matrices=False)}
-    save_file(whole, base / "model.safetensors")
-    model.config.save_pretrained(base)
     settings: LoraConfig = copy.copy(model.peft_config[_NAME])
     settings.trainable_token_indices, settings.base_model_name_or_path, settings.revision = None, str(base), None
     settings.save_pretrained(str(adapter))
@@ -163,15 +180,18 @@ def take_matrices(model: PreTrainedModel, trained: Mapping[str, torch.Tensor]) -
 
     Raises:
         KeyError: if one is not there.
-        RuntimeError: if one has another shape.
+        ValueError: if one has another shape.
     """
     with torch.no_grad():
         for name, parameter in _matrices(model).items():
-            parameter.copy_(trained[_WRAPPED + name])
+            found = trained[_WRAPPED + name]
+            if found.shape != parameter.shape:
+                raise ValueError(f"{name} has the shape {[*found.shape]}, not {[*parameter.shape]}")
+            parameter.copy_(found)
 
 
 def _matrices(model: PreTrainedModel) -> dict[str, torch.nn.Parameter]:
-    return {name: parameter for name, parameter in model.named_parameters() if _MATRICES in name}
+    return {name: parameter for name, parameter in model.named_parameters() if MATRICES in name}
 
 
 def hold_indices(model: PreTrainedModel) -> None:
@@ -210,6 +230,31 @@ def _train_alone(model: PreTrainedModel) -> None:
         parameter.requires_grad_(own)
         if own:
             parameter.data = parameter.data.float()
+
+
+def _without_adapter(model: PreTrainedModel) -> list[str]:
+    """Names of linear layers beside which an adapter would be overlooked, or would not fit."""
+    found = set()
+    for name, module in model.named_modules():
+        last = name.rpartition(".")[2]
+        overlooked = last == "dt_proj" or (last == "out_proj" and model.config.model_type in _FUSED_OUTPUT)
+        routes = type(module).forward is not torch.nn.Linear.forward  # gives more than a product
+        if isinstance(module, torch.nn.Linear) and (overlooked or routes):
+            found.add(last)
+    return sorted(found)
+
+
+def _refuse_shared(layers: Mapping[str, Any]) -> None:
+    """Where one weight stands in several places, each with matrices of its own, it cannot be the sum with all of them."""
+    seen: set[int] = set()
+    for name, layer in layers.items():
+        weight = getattr(layer.get_base_layer(), "weight", None)
+        if weight is not None and id(weight) in seen:
+            raise ModelError(
+                f"{name} shares its weights with another layer, which has an adapter of its own: they have no sum",
+                fix="leave out lora_rank, or leave rl.engine at local, or at trl without rl.vllm",
+            )
+        seen.add(id(weight))
 
 
 def _name(model: PreTrainedModel, layer: torch.nn.Module) -> str:

@@ -27,6 +27,7 @@ def decoding_attention(
     dropout: float = 0.0,
     softcap: float | None = None,
     s_aux: torch.Tensor | None = None,
+    position_bias: torch.Tensor | None = None,
     **kwargs: object,
 ) -> tuple[torch.Tensor, None]:
     """Masked attention with grouped keys, computed in the dtype of the cache.
@@ -39,9 +40,19 @@ def decoding_attention(
         softcap: scores are kept within this by a tanh (Gemma 2, arXiv 2408.00118).
         s_aux: [heads] attention sinks (gpt-oss, arXiv 2309.17453): the score of a place without content, which takes its share.
 
+        position_bias: of scores by the distance of their tokens, which is refused.
+
     Returns:
         [B, n, heads, e] in the dtype of the query, and no weights.
+
+    Raises:
+        ModelError: if scores are biased by distance.
     """
+    if position_bias is not None:
+        raise ModelError(
+            "biases its attention by the distance of tokens, which it takes from the columns of a cache",
+            fix="use a model with rotary or learned positions",
+        )
     batch, heads, n, d = query.shape
     scale = scaling if scaling is not None else d**-0.5
     q = query.to(key.dtype)

@@ -58,6 +58,7 @@ class DecodingSteps:
 
     def _first_pass(self, held: RaggedCache, *arguments: torch.Tensor) -> torch.Tensor:
         self._tried = True
+        before = held.states.select(torch.arange(held.rows))
         try:
             with host_may_not_wait():
                 return self.forward(held, *arguments)
@@ -65,6 +66,7 @@ class DecodingSteps:
             raise
         except RuntimeError:
             self.captures = False
+            held.states.put_back(before)  # layers before the one that failed have read the token
             return self.forward(held, *arguments)
 
 

@@ -27,10 +27,10 @@ _KNOWN: dict[str, tuple[str | None, bool]] = {
 }
 """By transformers' name for a kind of layer: its attention, and whether it has recurrent states."""
 _READS_ON = {
-    "bamba", "falcon_h1", "granitemoehybrid", "kimi_linear", "lfm2", "mamba2", "nemotron_h", "olmo_hybrid",
+    "bamba", "falcon_h1", "granitemoehybrid", "kimi_linear", "lfm2", "lfm2_moe", "mamba2", "nemotron_h", "olmo_hybrid",
     "qwen3_5_moe_text", "qwen3_5_text", "qwen3_next", "zamba2",
 }  # fmt: skip
-"""Model types whose recurrent layers read several tokens at once after others; the rest begin anew then (Mamba, Jamba)."""
+"""Model types seen to read several tokens at once after others; recurrent layers of others (Mamba, Jamba) may begin anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Layers:
         if not self.attention:
             return {self.cache: work}
         masks = {kind: self._limited(work, everything, kind) for kind in self.attention}
-        if len(masks) > 1:  # a mask for each kind of layer; recurrent ones are given no padding
-            mask: object = masks | dict.fromkeys(kind for kind, (_, recurrent) in _KNOWN.items() if recurrent)
+        if len(masks) > 1:  # each kind of layer looks for its own; what is only recurrent is given no padding
+            mask: object = {kind: masks.get(attention or "") for kind, (attention, _) in _KNOWN.items()}
         else:
             mask = next(iter(masks.values()))
         return {

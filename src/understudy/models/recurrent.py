@@ -45,6 +45,15 @@ class RecurrentStates:
         else:
             kept[_at(kept, rows)] = new.to(kept.dtype)
 
+    def put_back(self, before: RecurrentStates) -> None:
+        """Be what a copy of all rows was, in place."""
+        self._lent.clear()
+        for key, kept in self._kept.items():
+            if key in before._kept:
+                kept.copy_(before._kept[key])
+            else:
+                kept.zero_()
+
     def settle(self, rows: torch.Tensor | None) -> None:
         """Keep what layers wrote into the states of `rows` that they were given."""
         for key, lent in list(self._lent.items()):

@@ -46,7 +46,7 @@ class Sampler:
     """Places for `width` dialogues; each keeps its keys and values until it is reused.
 
     Sampling is by inversion of the cumulative distribution with uniforms that the caller gives, so that a dialogue's
-    words do not depend on which other dialogues share its batch.
+    words do not depend, up to rounding, on which other dialogues share its batch.
 
     Raises:
         ModelError: if the model's attention cannot be replaced, or see `layers_of`.
@@ -77,17 +77,19 @@ class Sampler:
         tried = RaggedCache.empty(len(self.cache.keys), 1, self.cache.keys[0].dtype, self.device)
         tokens, positions = (torch.zeros((1, 1), dtype=torch.long, device=self.device) for _ in range(2))
         tried.reserve(1)
+        why: Exception | None = None
         try:
             with torch.inference_mode():
                 self._forward(tried, tokens, positions)
-        except (AttributeError, TypeError, ValueError):
-            pass
-        if not tried.states:
+        except (AttributeError, TypeError, ValueError) as error:
+            why = error
+        if why or not tried.states:
+            told = f": {why}" if why else ""
             raise ModelError(
-                f"keeps recurrent states in a place of its own ({type(self.model).__name__}), not in transformers' caches",
+                f"keeps recurrent states in a way of its own ({type(self.model).__name__}), not in transformers' caches{told}",
                 where=str(self.model.name_or_path or self.model.config.model_type),
                 fix="use a model whose code calls `update_conv_state` or `update_recurrent_state` of a cache",
-            )
+            ) from why
 
     def load_weights(self, model: PreTrainedModel) -> None:
         """Copy the weights of a model that has moved on in training; all places are forgotten."""
@@ -235,36 +237,24 @@ class Sampler:
     def _feed_in_step(
         self, work: RaggedCache, new_ids: Sequence[Sequence[int]], fed: np.ndarray, start: np.ndarray
     ) -> torch.Tensor:
-        """As `_feed`, without padding, which would disturb recurrent layers.
-
-        Rows that begin, and rows that go on, are each fed at once as many tokens as the shortest of them has; then all of them
-        what is left, one by one.
-        """
-        parts, at_once = [], np.zeros(len(fed), dtype=np.int64)
-        for group in (np.flatnonzero(start == 0), np.flatnonzero(start > 0)):
-            if len(group) and (self.layers.reads_on or not start[group].any()):
-                at_once[group] = count = int(fed[group].min())
-                tokens = np.array([new_ids[index][:count] for index in group.tolist()])
-                positions = start[group][:, None] + np.arange(count)
-                work.reserve(int(positions.max()) + 1)
-                arguments = (torch.as_tensor(part, device=self.device) for part in (tokens, positions, group))
-                parts.append((group, self._forward(work, *arguments)))
-        every = torch.arange(len(fed), device=self.device)
-        ended = work.states.select(every)
-        for place in range(int((fed - at_once).max())):
-            at = (at_once + place).tolist()
-            tokens = np.array([ids[now : now + 1] or [0] for ids, now in zip(new_ids, at, strict=True)])
-            logits = self._step(work, tokens, np.where(at < fed, start + at, -1)[:, None])
-            # A row that has ended goes on with padding: its states are put aside.
-            group = np.flatnonzero(np.equal(at, fed - 1))
-            rows = torch.as_tensor(group, device=self.device)
-            ended.store(rows, work.states.select(rows))
-            parts.append((group, logits[rows]))
-        work.states.store(every, ended)
+        """As `_feed`, without padding, which would disturb recurrent layers: rows go on together until one of them ends."""
+        parts, done = [], np.zeros(len(fed), dtype=np.int64)
+        while len(rows := np.flatnonzero(done < fed)):
+            count = int((fed - done)[rows].min())
+            if not self.layers.reads_on:
+                begins = rows[start[rows] + done[rows] == 0]
+                rows, count = (begins, int(fed[begins].min())) if len(begins) else (rows, 1)
+            tokens = np.array([new_ids[row][done[row] : done[row] + count] for row in rows.tolist()])
+            positions = (start + done)[rows][:, None] + np.arange(count)
+            work.reserve(int(positions.max()) + 1)
+            some = None if len(rows) == len(fed) else torch.as_tensor(rows, device=self.device)
+            given, places = (torch.as_tensor(part, device=self.device) for part in (tokens, positions))
+            parts.append((rows, self._forward(work, given, places, some)))
+            done[rows] += count
         return self._in_order(parts, len(fed))
 
     def _in_order(self, parts: Sequence[tuple[np.ndarray, torch.Tensor]], rows: int) -> torch.Tensor:
-        """[rows, V] the logits of groups of rows, the last ones of each."""
+        """[rows, V] the logits of groups of rows, the latest of each row."""
         logits = torch.empty(rows, parts[0][1].shape[1], device=self.device)
         for group, found in parts:
             logits[torch.as_tensor(group, device=self.device)] = found

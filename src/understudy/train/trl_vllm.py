@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from transformers import TrainingArguments
 
 from understudy.errors import ModelError
-from understudy.models.adapters import is_adapted, merged_weights
+from understudy.models.adapters import is_adapted, merged_weights, save_merged
 from understudy.models.chat_model import ChatModel
 from understudy.models.sampler import Sampled
 from understudy.models.served_sampler import ServedSampler
@@ -67,7 +66,8 @@ class ColocatedVLLM:
         folder, name = scratch / "vllm", model.name_or_path
         with arguments.main_process_first():
             if arguments.process_index == 0:
-                _write_merged(self.policy, folder)
+                save_merged(model, folder)
+                self.policy.tokenizer.save_pretrained(folder)
         model.name_or_path = str(folder)
         try:
             yield  # TRL lets no process go on until vLLM has started in all
@@ -86,11 +86,3 @@ class ColocatedVLLM:
     def _generate(self, prompts: list[list[int]]) -> list[Sampled]:
         _, ids, logprobs, _ = self._generation.generate(prompts, images=None, num_generations=1)
         return [Sampled([*i], [top for top, *_ in lp], i[-1] == self._end) for i, lp in zip(ids, logprobs, strict=True)]
-
-
-def _write_merged(policy: ChatModel, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    whole = {name: value.cpu().contiguous() for name, value in merged_weights(policy.model)}
-    save_file(whole, folder / "model.safetensors")
-    policy.model.config.save_pretrained(folder)
-    policy.tokenizer.save_pretrained(folder)

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForCausalLM
 
 from understudy.all_failed import all_failed
 from understudy.config import CompareConfig, on_hub
 from understudy.errors import ModelError, RunError
-from understudy.models.adapters import is_adapted, take_matrices
+from understudy.models.adapters import MATRICES, is_adapted, take_matrices
 from understudy.models.chat_model import ChatModel
 from understudy.runs import MetricsLog
 from understudy.train.figures import Budget, OnStep
@@ -203,10 +202,18 @@ def _load_trained(policy: ChatModel, folder: Path) -> None:
     """
     try:
         if is_adapted(policy.model):
-            parts = sorted(folder.glob("*.safetensors"))
-            take_matrices(policy.model, {name: value for part in parts for name, value in load_file(part).items()})
+            take_matrices(policy.model, _trained_matrices(folder))
         else:
             found = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
             policy.model.load_state_dict(found.state_dict())
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise RunError(f"does not hold the trained policy: {error}", where=str(folder), fix="--resume") from error
+
+
+def _trained_matrices(folder: Path) -> dict[str, torch.Tensor]:
+    """An adapter's, out of files that hold all weights of its model as well."""
+    found: dict[str, torch.Tensor] = {}
+    for part in sorted(folder.glob("*.safetensors")):
+        with safe_open(part, "pt") as file:
+            found |= {name: file.get_tensor(name) for name in file.keys() if MATRICES in name}  # noqa: SIM118  # no mapping
+    return found
