@@ -86,7 +86,7 @@ def _leaves_at_no(dialogue: Dialogue) -> Dialogue:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["qwen", "gemma", "qwen3.5", "mamba"])
+@pytest.mark.parametrize("name", ["qwen", "gemma", "mamba"])
 def test_a_pretrained_model_learns_to_speak_and_to_leave(
     name: str, tmp_path: Path, colour_logs: list[Dialogue]
 ) -> None:
