@@ -11,7 +11,15 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from architectures import CONFIGS, random_model
 from understudy.errors import ModelError
-from understudy.models.adapters import MATRICES, add_adapter, save_apart, save_merged, take_matrices
+from understudy.models.adapters import (
+    MATRICES,
+    add_adapter,
+    attach_adapter,
+    save_adapter,
+    save_apart,
+    save_merged,
+    take_matrices,
+)
 from understudy.models.text_only import holds_text_model
 
 SHARED = ["zamba", "zamba2"]
@@ -75,3 +83,14 @@ def test_layers_that_share_weights_have_no_sum_with_their_adapters(name: str, tm
         save_merged(model, tmp_path)
     with pytest.raises(ModelError, match="shares its weights"):
         save_apart(model, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mixtral", "qwen3.5 with experts", "mamba", "zamba2"])
+def test_a_saved_adapter_is_read_as_it_was(name: str, tmp_path: Path) -> None:
+    model, fresh = adapted(name), random_model(name)
+    save_adapter(model, tmp_path)
+    attach_adapter(fresh, tmp_path)
+    buffers = {key.replace(".base_layer", ""): value for key, value in model.named_buffers()}
+    for key, buffer in fresh.named_buffers():
+        buffer.copy_(buffers[key.replace(".base_layer", "")])
+    assert torch.equal(says(fresh), says(model))
