@@ -70,6 +70,21 @@ CONFIG = CompareConfig.model_validate(
 )  # fmt: skip
 
 
+@pytest.fixture
+def verl_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the processes that verl starts find in their environment."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    monkeypatch.setenv("VERL_LOGGING_LEVEL", "WARN")
+
+
+@pytest.fixture
+def rounded_model(tiny_model: ChatModel) -> ChatModel:
+    """verl hands its weights to a server in bf16, which must not make it another policy."""
+    model = ChatModel(copy.deepcopy(tiny_model.model), copy.deepcopy(tiny_model.tokenizer))
+    model.model.load_state_dict({name: value.bfloat16().float() for name, value in model.model.state_dict().items()})
+    return model
+
+
 class Replay:
     """A server that gives what the local sampler gave in the same place: only if it is sent the same tokens."""
 
@@ -445,16 +460,12 @@ def test_verls_own_worker_runs_the_loop_and_keeps_ids_masks_and_rewards(
 @needs_verl
 @pytest.mark.slow
 @pytest.mark.enable_socket
+@pytest.mark.usefixtures("verl_processes")
 def test_a_step_of_verls_trainer_is_that_of_the_local_loop_and_a_run_goes_on(
-    tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rounded_model: ChatModel, tmp_path: Path
 ) -> None:
     """verl's own entry point, Ray, trainer and checkpoints, on CPU."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))  # for verl's processes
-    monkeypatch.setenv("VERL_LOGGING_LEVEL", "WARN")
-    family, user = load_family("conftest:OddFamily"), UserSpec(kind="prompted")
-    base = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
-    # verl hands its weights to a server in bf16, which must not make it another policy.
-    base.model.load_state_dict({name: value.bfloat16().float() for name, value in base.model.state_dict().items()})
+    family, user, base = load_family("conftest:OddFamily"), UserSpec(kind="prompted"), rounded_model
 
     # A first step is free of the penalty, as the policy is the reference; so strong a one all but takes it back in the second.
     strong = CONFIG.rl.model_copy(update={"kl_weight": 100.0})
@@ -512,11 +523,10 @@ def test_a_step_of_verls_trainer_is_that_of_the_local_loop_and_a_run_goes_on(
 @needs_verl
 @pytest.mark.slow
 @pytest.mark.enable_socket
+@pytest.mark.usefixtures("verl_processes")
 def test_verls_trainer_takes_a_step_on_logged_contexts(
-    tiny_model: ChatModel, colour_logs: list[Dialogue], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_model: ChatModel, colour_logs: list[Dialogue], tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))  # for verl's processes
-    monkeypatch.setenv("VERL_LOGGING_LEVEL", "WARN")
     write_dialogues(tmp_path / "agent.jsonl", colour_logs)
     policy = ChatModel(copy.deepcopy(tiny_model.model), copy.deepcopy(tiny_model.tokenizer))
     config = CONFIG.model_copy(update={"rl": CONFIG.rl.model_copy(update={"steps": 1})})
@@ -537,15 +547,9 @@ def test_verls_trainer_takes_a_step_on_logged_contexts(
 @needs_verl
 @pytest.mark.slow
 @pytest.mark.enable_socket
-def test_verls_trainer_trains_an_adapter_alone(
-    tiny_model: ChatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))  # for verl's processes
-    monkeypatch.setenv("VERL_LOGGING_LEVEL", "WARN")
-    family, user = load_family("conftest:OddFamily"), UserSpec(kind="prompted")
-    rounded = {name: value.bfloat16().float() for name, value in tiny_model.model.state_dict().items()}
-    base = ChatModel(copy.deepcopy(tiny_model.model), copy.deepcopy(tiny_model.tokenizer))
-    base.model.load_state_dict(rounded)
+@pytest.mark.usefixtures("verl_processes")
+def test_verls_trainer_trains_an_adapter_alone(rounded_model: ChatModel, tmp_path: Path) -> None:
+    family, user, base = load_family("conftest:OddFamily"), UserSpec(kind="prompted"), rounded_model
     base.save(tmp_path / "base")
     adapter = ModelConfig(base=str(tmp_path / "base"), max_length=96, lora_rank=4)
     # Rates that suit a pretrained model, as others are refused.

@@ -233,13 +233,12 @@ def _train_alone(model: PreTrainedModel) -> None:
 
 
 def _without_adapter(model: PreTrainedModel) -> list[str]:
-    """Names of linear layers beside which an adapter would be overlooked, or would not fit."""
+    """Names of linear layers that give more than a product, or whose weight is read past them: an adapter would do nothing."""
     found = set()
     for name, module in model.named_modules():
         last = name.rpartition(".")[2]
         overlooked = last == "dt_proj" or (last == "out_proj" and model.config.model_type in _FUSED_OUTPUT)
-        routes = type(module).forward is not torch.nn.Linear.forward  # gives more than a product
-        if isinstance(module, torch.nn.Linear) and (overlooked or routes):
+        if isinstance(module, torch.nn.Linear) and (overlooked or type(module).forward is not torch.nn.Linear.forward):
             found.add(last)
     return sorted(found)
 

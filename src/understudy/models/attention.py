@@ -39,7 +39,6 @@ def decoding_attention(
         attention_mask: [B, 1, n, T], true where attended.
         softcap: scores are kept within this by a tanh (Gemma 2, arXiv 2408.00118).
         s_aux: [heads] attention sinks (gpt-oss, arXiv 2309.17453): the score of a place without content, which takes its share.
-
         position_bias: of scores by the distance of their tokens, which is refused.
 
     Returns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from transformers import Cache
 
-from understudy.models.recurrent import RecurrentStates
+from understudy.models.recurrent import RecurrentStates, where_kept
 
 _BLOCK = {"cpu": 32, "cuda": 128}
 """Columns are added by so many: on a GPU each addition captures the forward pass anew (see `decoding`)."""
@@ -21,7 +21,7 @@ class RaggedCache(Cache):
     Works with any causal LM of transformers that takes `position_ids`, a four-dimensional mask and a `Cache`. Layers that
     look back over a window alone keep the whole dialogue too, and are told by their mask how far to look. How many heads a
     layer keeps, of which size and on which device, shows with its first tokens: they may differ from layer to layer.
-    Recurrent layers keep their `states`, which padding would disturb: rows in them must be given equally many tokens.
+    Recurrent layers keep their `states`, which padding would disturb: the rows of a pass are given equally many tokens.
     """
 
     def __init__(self, keys: list[torch.Tensor], values: list[torch.Tensor], states: RecurrentStates) -> None:
@@ -49,7 +49,7 @@ class RaggedCache(Cache):
     def select(self, rows: torch.Tensor, length: int) -> RaggedCache:
         """A working copy of some rows, cut to `length` tokens."""
         width = self._columns_for(length)
-        keys, values = ([kept[_at(kept, rows), :, :width] for kept in held] for held in (self.keys, self.values))
+        keys, values = ([kept[where_kept(kept, rows), :, :width] for kept in held] for held in (self.keys, self.values))
         return RaggedCache(keys, values, self.states.select(rows))
 
     def branch(self) -> RaggedCache:
@@ -63,7 +63,7 @@ class RaggedCache(Cache):
         for held, new in ((self.keys, work.keys), (self.values, work.values)):
             for layer, part in enumerate(new):
                 held[layer] = _shaped(held[layer], part)
-                held[layer][_at(part, rows), :, : work.width] = part
+                held[layer][where_kept(part, rows), :, : work.width] = part
         self.states.store(rows, work.states)
 
     def reserve(self, length: int) -> None:
@@ -103,10 +103,10 @@ class RaggedCache(Cache):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         k = self.keys[layer_idx] = _shaped(self.keys[layer_idx], key_states)
         v = self.values[layer_idx] = _shaped(self.values[layer_idx], value_states)
-        rows, columns = _at(k, self._rows), _at(k, self._columns)
+        rows, columns = where_kept(k, self._rows), where_kept(k, self._columns)
         k[rows, :, columns] = key_states.transpose(1, 2).to(k.dtype)
         v[rows, :, columns] = value_states.transpose(1, 2).to(v.dtype)
-        return (k, v) if self._some is None else (k[_at(k, self._some)], v[_at(k, self._some)])
+        return (k, v) if self._some is None else (k[where_kept(k, self._some)], v[where_kept(k, self._some)])
 
     def get_conv_state(self, layer_idx: int, state_idx: int = 0) -> torch.Tensor | None:
         return self.states.read(("conv", layer_idx, state_idx), self._some)
@@ -169,7 +169,3 @@ def _shaped(kept: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
     if kept.shape[1]:
         return kept
     return new.new_zeros((kept.shape[0], new.shape[1], kept.shape[2], new.shape[3]), dtype=kept.dtype)
-
-
-def _at(kept: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    return index.to(kept.device)

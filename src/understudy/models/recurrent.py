@@ -31,7 +31,7 @@ class RecurrentStates:
         kept = self._kept.get(key)
         if kept is None or rows is None:
             return kept
-        self._lent[key] = kept[_at(kept, rows)]
+        self._lent[key] = kept[where_kept(kept, rows)]
         return self._lent[key]
 
     def write(self, key: Key, new: torch.Tensor, rows: torch.Tensor | None) -> None:
@@ -43,7 +43,7 @@ class RecurrentStates:
         if rows is None:
             kept.copy_(new)  # in place: a captured pass reads this very tensor
         else:
-            kept[_at(kept, rows)] = new.to(kept.dtype)
+            kept[where_kept(kept, rows)] = new.to(kept.dtype)
 
     def put_back(self, before: RecurrentStates) -> None:
         """Be what a copy of all rows was, in place."""
@@ -62,11 +62,11 @@ class RecurrentStates:
     def clear(self, rows: torch.Tensor) -> None:
         """Let `rows` begin anew."""
         for kept in self._kept.values():
-            kept[_at(kept, rows)] = 0
+            kept[where_kept(kept, rows)] = 0
 
     def select(self, rows: torch.Tensor) -> RecurrentStates:
         """A copy of some rows, or of one row several times."""
-        return RecurrentStates(len(rows), {key: kept[_at(kept, rows)] for key, kept in self._kept.items()})
+        return RecurrentStates(len(rows), {key: kept[where_kept(kept, rows)] for key, kept in self._kept.items()})
 
     def store(self, rows: torch.Tensor, other: RecurrentStates) -> None:
         """Give `rows` all that another holds, row by row."""
@@ -74,5 +74,6 @@ class RecurrentStates:
             self.write(key, kept, rows)
 
 
-def _at(kept: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+def where_kept(kept: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """An index on the device of what it picks from: layers may stand on several."""
     return index.to(kept.device)

@@ -40,7 +40,7 @@ def prepare(policy: ChatModel, spec: LoopSpec, folder: Path, log: Path) -> list[
     # verl wants an end of text, which chat formats of our own lack: in a copy, as the policy's tokenizer is saved with it.
     tokenizer = copy.deepcopy(policy.tokenizer)
     tokenizer.eos_token = tokenizer.eos_token or tokenizer.pad_token
-    if adapted := is_adapted(policy.model):
+    if is_adapted(policy.model):
         save_apart(policy.model, spec.agent, folder / _ADAPTER)
         tokenizer.save_pretrained(spec.agent)
     else:
@@ -56,7 +56,7 @@ def prepare(policy: ChatModel, spec: LoopSpec, folder: Path, log: Path) -> list[
     (folder / "agent_loops.yaml").write_text(yaml.safe_dump(loops))
     rows = tasks_of(spec)
     (folder / "tasks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = settings(spec, folder, log, context_length(policy.model), adapted=adapted)
+    found = settings(spec, folder, log, context_length(policy.model))
     (folder / "understudy.yaml").write_text(yaml.safe_dump(found, sort_keys=False))
     return [
         *(sys.executable, "-m", "verl.trainer.main_ppo"),
@@ -81,14 +81,13 @@ def tasks_of(spec: LoopSpec) -> list[dict[str, Any]]:
     ]
 
 
-def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int, *, adapted: bool = False) -> dict[str, Any]:
+def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int) -> dict[str, Any]:
     """What differs from verl's own defaults: one GRPO step per batch of rollouts, as in the local loop.
 
     Args:
         folder: see `prepare`.
         log: where verl's figures of each step go.
         max_length: longest dialogue in tokens.
-        adapted: whether the policy is an adapter beside a model, and the adapter alone is trained.
     """
     rl, sampling, verl = spec.config.rl, spec.config.sampling, spec.config.verl
     actor = {
@@ -138,11 +137,10 @@ def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int, *, adapte
             "agent_loop_config_path": str(folder / "agent_loops.yaml"),
         },
     }
-    adapter = {
-        "lora_rank": spec.config.model.lora_rank,
-        "lora_adapter_path": str(folder / _ADAPTER),
-        "lora": {"merge": True},  # servers are given the sum, as one without adapters samples it
-    }
+    adapter: dict[str, Any] = {}
+    if rank := spec.config.model.lora_rank:
+        # Servers are given the sum, as one without adapters samples it.
+        adapter = {"lora_rank": rank, "lora_adapter_path": str(folder / _ADAPTER), "lora": {"merge": True}}
     environment = {"VERL_FILE_LOGGER_PATH": str(log)} | environment_of(verl)
     found: dict[str, Any] = {
         "defaults": ["ppo_trainer", "_self_"],
@@ -162,7 +160,7 @@ def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int, *, adapte
                 # Attention that needs no package beside torch; see verl.overrides for faster ones.
                 "use_remove_padding": False,
                 "override_config": {"attn_implementation": "sdpa"},
-                **(adapter if adapted else {}),
+                **adapter,
             },
             "actor": actor,
             "rollout": rollout,
