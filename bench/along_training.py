@@ -1,6 +1,6 @@
 """What an agent that trains with the aligned user earns along the way: with that user, with another one, and with people.
 
-    python bench/along_training.py --task haggle --seed 1001 [--set rl.kl_weight=0.15] [--every 25] [--average .95] [--keep DIR]
+    python bench/along_training.py --task haggle --seed 1001 [--set rl.kl_weight=0] [--every 25] [--average .95] [--keep DIR]
 
 Makes the logs, the base, the aligned user and the unseen one (another seed and size, the same logs) as `compare` does, trains
 the calibrated arm, and at every so many steps holds dialogues with goals that are in no log and no training dialogue, at T=1
@@ -79,7 +79,7 @@ class Along:
             held_out=self.cell.goals(held_out=False),
         )
         on_step = partial(self.on_step, every)
-        train(self.policy, self.speaker, source, self.cell.config.rl, scratch=scratch, on_step=on_step)
+        train(self.policy, self.speaker, source, self.cell.rl("calibrated"), scratch=scratch, on_step=on_step)
 
     def on_step(self, every: int, step: int, figures: dict[str, float]) -> None:
         now = {name: p.detach().clone() for name, p in trainable(self.policy.model).items()}

@@ -553,7 +553,8 @@ def test_verls_trainer_trains_an_adapter_alone(rounded_model: ChatModel, tmp_pat
     base.save(tmp_path / "base")
     adapter = ModelConfig(base=str(tmp_path / "base"), max_length=96, lora_rank=4)
     # Rates that suit a pretrained model, as others are refused.
-    sft, slow = (part.model_copy(update={"learning_rate": 1e-4}) for part in (CONFIG.sft, CONFIG.rl))
+    sft = CONFIG.sft.model_copy(update={"learning_rate": 1e-4})
+    slow = CONFIG.rl.model_copy(update={"learning_rate": 1e-4, "kl_weight": 0.0})
     config = CONFIG.model_copy(update={"model": adapter, "sft": sft, "rl": slow})
 
     def weights(model: ChatModel) -> dict[str, torch.Tensor]:
@@ -665,4 +666,5 @@ def test_an_arm_of_a_comparison_asks_verl_for_what_the_local_loop_collects(
         assert tasks.group(2, 1, 3) == source.tasks.group(2, 1, 3)
         assert type(of_verl.user.speaker(tasks.family, of_verl.config)) is type(source.user)
     assert [arm.user.severity for arm in asked] == [1.0, 0.5, 1.0]
+    assert [arm.config.rl.kl_weight for arm in (*asked, of_static)] == [0.0, 0.05, 0.05, 0.05]
     assert asked[2].user.models == (tmp_path / "stages" / "elicit" / "seed0" / "user-aligned" / "model",)

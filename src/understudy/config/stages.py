@@ -255,10 +255,11 @@ class CompareConfig(StageConfig):
     def _refuse_with_adapter(self) -> None:
         """What cannot train the adapter of `model.lora_rank`."""
         adapter = f"the adapter of model.lora_rank ({self.model.lora_rank})"
-        if self.rl.engine == "verl" and self.rl.kl_weight > 0:
+        if self.rl.engine == "verl" and self.rl.kl_weight != 0:
+            weight = "null, a task's own" if self.rl.kl_weight is None else f"{self.rl.kl_weight:g}"
             raise broken(
                 "rl.kl_weight",
-                f"rl.kl_weight is {self.rl.kl_weight:g}, but verl would hold the policy to its model without {adapter}, which "
+                f"rl.kl_weight is {weight}, but verl would hold the policy to its model without {adapter}, which "
                 "is not the agent that training starts from",
                 "set rl.kl_weight to 0, or rl.engine to local or trl",
             )

@@ -105,8 +105,8 @@ class RLConfig(StageConfig):
     """Taken off their reward per token of the agent, as a share of the family's largest reward, 0 (none) to 1."""
     learning_rate: LearningRate = 6e-4
     """AdamW's learning rate, above 0 and at most 1; 1e-3 wrecked tiny models within 10 steps in our trials."""
-    kl_weight: Annotated[float, Field(ge=0, le=100)] = 0.0
-    """Weight of the KL penalty towards the agent that training starts from, 0 (none) to 100."""
+    kl_weight: Annotated[float, Field(ge=0, le=100)] | None = None
+    """Weight of the KL penalty towards the agent that training starts from, 0 (none) to 100; null: the task family's own."""
     clip: OpenShare = 0.2
     """Half-width of the ratio's clipping interval, between 0 and 1 (PPO, arXiv 1707.06347)."""
     max_grad_norm: Annotated[float, Field(gt=0, le=1e6)] = 1.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from understudy.config import CompareConfig, ModelConfig
+from understudy.config import CompareConfig, ModelConfig, RLConfig
 from understudy.endpoint.answers import ANSWERS
 from understudy.logs.read import read_dialogues
 from understudy.results import PROGRAMME
@@ -84,6 +84,15 @@ class Cell:
     def corpus_family(self) -> CorpusFamily:
         """The family of a cell whose users are people."""
         return cast(CorpusFamily, self.training_family())
+
+    def rl(self, arm: str) -> RLConfig:
+        """The settings that an arm trains with, the weight of its KL penalty filled in.
+
+        The oracle has no penalty: its users are never wrong, and one that is held back would be too easy a reference.
+        """
+        settings = self.config.rl
+        weight = getattr(self.training_family(), "kl_weight", 0.0) if settings.kl_weight is None else settings.kl_weight
+        return settings.model_copy(update={"kl_weight": 0.0 if arm == "oracle" else weight})
 
     def goals(self, *, held_out: bool) -> bool | None:
         """Which goals to draw (see `draw_task`); a family of a folder keeps its parts apart by itself."""

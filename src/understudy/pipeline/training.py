@@ -52,7 +52,7 @@ def train_arm(
         cell.config.rl.processes,
         _train,
         context,
-        cell=_with_steps(cell, rounds),
+        cell=_with_settings(cell, arm, rounds),
         arm=arm,
         user=user,
         severity=severity,
@@ -66,11 +66,11 @@ def seed_of_tasks(cell: Cell, rounds: int) -> int:
     return cell.seed_of("train", *([f"round {rounds}"] if rounds else []))
 
 
-def _with_steps(cell: Cell, rounds: int) -> Cell:
-    """The cell with the steps of a round that goes on with a trained agent."""
-    if not rounds:
-        return cell
-    rl = cell.config.rl.model_copy(update={"steps": cell.config.realignment.steps})
+def _with_settings(cell: Cell, arm: str, rounds: int) -> Cell:
+    """The cell with the settings of the arm, and the steps of a round that goes on with a trained agent."""
+    rl = cell.rl(arm)
+    if rounds:
+        rl = rl.model_copy(update={"steps": cell.config.realignment.steps})
     return replace(cell, config=cell.config.model_copy(update={"rl": rl}))
 
 

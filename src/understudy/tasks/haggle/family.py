@@ -45,6 +45,7 @@ class Haggle:
     reward_name = "points / 10"
     reward_max = 1.0
     max_agent_turns = 7
+    kl_weight = 0.15
 
     def __init__(self) -> None:
         self.population = HagglePopulation()
