@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 import pytest
 
 from understudy.config import RLConfig, load_config
+from understudy.errors import ConfigError
 from understudy.models.chat_model import ChatModel
 from understudy.pipeline import training
 from understudy.pipeline.cell import POPULATION, PROMPTED, Cell
+from understudy.pipeline.plan import check_comparison
 from understudy.scheduler import Stage, StageContext
+from understudy.tasks import load_family
 from understudy.train.figures import Budget
 
 
@@ -53,3 +58,16 @@ def test_training_is_given_the_weight_of_its_arm(
         stage = Stage(cell.stage(arm), (cell.stage("base"),), "", {}, "")
         training.train_arm(StageContext(stage, tmp_path, output, lambda *_: None), cell, arm=arm, user=user)
     assert given == [0.15, 0.0]
+    kept = [
+        json.loads((tmp_path / arm / "settings.json").read_text())["kl_weight"] for arm in ("interactive", "oracle")
+    ]
+    assert kept == given
+
+
+@pytest.mark.parametrize("weight", [-0.1, 101, True, "much", math.nan])
+def test_a_weight_that_is_none_is_refused_before_any_stage(weight: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load_config(overrides=["families=haggle"])
+    check_comparison(config)
+    monkeypatch.setattr(type(load_family("haggle")), "kl_weight", weight)
+    with pytest.raises(ConfigError, match="'haggle' has kl_weight = "):
+        check_comparison(config)

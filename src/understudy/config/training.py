@@ -81,7 +81,7 @@ Credit = Literal["equalised", "reward-to-go", "exponential"]
 
 
 class RLConfig(StageConfig):
-    """GRPO (arXiv 2402.03300) on the agent's tokens; the arms differ only in where contexts and users come from."""
+    """GRPO (arXiv 2402.03300) on the agent's tokens; the arms differ in contexts and users, and the oracle has no penalty."""
 
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     """Optimiser steps of every arm that trains by RL, 1 to 1000000; take enough for the oracle to reach its plateau."""
@@ -106,7 +106,7 @@ class RLConfig(StageConfig):
     learning_rate: LearningRate = 6e-4
     """AdamW's learning rate, above 0 and at most 1; 1e-3 wrecked tiny models within 10 steps in our trials."""
     kl_weight: Annotated[float, Field(ge=0, le=100)] | None = None
-    """Weight of the KL penalty towards the agent that training starts from, 0 (none) to 100; null: the task family's own."""
+    """Weight of the KL penalty towards the start of training, 0 (none) to 100; null: the task's own. The oracle has none."""
     clip: OpenShare = 0.2
     """Half-width of the ratio's clipping interval, between 0 and 1 (PPO, arXiv 1707.06347)."""
     max_grad_norm: Annotated[float, Field(gt=0, le=1e6)] = 1.0

@@ -13,8 +13,8 @@ from understudy.results import PROGRAMME
 from understudy.runs import stream_seed
 from understudy.scheduler import StageContext
 from understudy.speaker import Speaker
-from understudy.tasks import is_known, load_family
-from understudy.tasks.base import CorpusFamily, HasVariants, HoldsAgents, KeepsForJudging, TaskFamily
+from understudy.tasks import is_known, kl_weight_of, load_family
+from understudy.tasks.base import CorpusFamily, HasVariants, KeepsForJudging, TaskFamily
 from understudy.types import Dialogue
 from understudy.users.spec import UserSpec
 
@@ -90,11 +90,14 @@ class Cell:
 
         The oracle has no penalty: its users are never wrong, and one that is held back would be too easy a reference.
         """
-        settings, family = self.config.rl, self.training_family()
-        weight = settings.kl_weight
-        if weight is None:
-            weight = cast(HoldsAgents, family).kl_weight if hasattr(family, "kl_weight") else 0.0
-        return settings.model_copy(update={"kl_weight": 0.0 if arm == "oracle" else weight})
+        settings = self.config.rl
+        if arm == "oracle":
+            weight = 0.0
+        elif settings.kl_weight is None:
+            weight = kl_weight_of(self.training_family())
+        else:
+            weight = settings.kl_weight
+        return settings.model_copy(update={"kl_weight": weight})
 
     def goals(self, *, held_out: bool) -> bool | None:
         """Which goals to draw (see `draw_task`); a family of a folder keeps its parts apart by itself."""

@@ -1,4 +1,4 @@
-"""Stages that train an agent in one arm. The arms differ in where the contexts come from, and in nothing else."""
+"""Stages that train an agent in one arm. The arms differ in where contexts come from; the oracle has no KL penalty."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def train_arm(
     start: str | None = None,
     rounds: int = 0,
 ) -> None:
-    """GRPO: `model/`, `metrics.jsonl`, `budget.json`.
+    """GRPO: `model/`, `metrics.jsonl`, `budget.json`, `settings.json` (of the arm, its KL penalty filled in).
 
     Args:
         user: label of the user that answers the policy; None for the static arm, where nobody does.
@@ -104,6 +104,7 @@ def _train(
     policy.save(context.output / "model")
     shutil.copy(context.scratch / "metrics.jsonl", context.output / "metrics.jsonl")
     write_json(context.output / "budget.json", vars(budget))
+    write_json(context.output / "settings.json", rl.model_dump(mode="json"))
 
 
 def _source(context: StageContext, cell: Cell, arm: str, user: Speaker | None, seed: int) -> RolloutSource:

@@ -161,7 +161,7 @@ class HoldsAgents(Protocol):
     """A family whose agents stay near their start where users may be wrong away from it; no family needs to."""
 
     kl_weight: float
-    """Weight of the KL penalty in every arm but the oracle, at least 0, where the config leaves it open."""
+    """Weight of the KL penalty in every arm but the oracle, 0 to 100, where the config leaves it open."""
 
 
 class ReadsActs(Protocol):

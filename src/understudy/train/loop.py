@@ -37,6 +37,7 @@ def train(
         policy: the weights that are trained (fp32).
         speaker: samples with a copy of these weights.
         source: where the contexts come from.
+        config: a `kl_weight` of None is none, as no task is known here (`Cell.rl` fills it in).
         scratch: holds `checkpoint.pt` and `metrics.jsonl`; a killed run goes on from there and ends the same.
         on_step: called with the step and its figures.
 
