@@ -14,7 +14,7 @@ from understudy.runs import stream_seed
 from understudy.scheduler import StageContext
 from understudy.speaker import Speaker
 from understudy.tasks import is_known, load_family
-from understudy.tasks.base import CorpusFamily, HasVariants, KeepsForJudging, TaskFamily
+from understudy.tasks.base import CorpusFamily, HasVariants, HoldsAgents, KeepsForJudging, TaskFamily
 from understudy.types import Dialogue
 from understudy.users.spec import UserSpec
 
@@ -90,8 +90,10 @@ class Cell:
 
         The oracle has no penalty: its users are never wrong, and one that is held back would be too easy a reference.
         """
-        settings = self.config.rl
-        weight = getattr(self.training_family(), "kl_weight", 0.0) if settings.kl_weight is None else settings.kl_weight
+        settings, family = self.config.rl, self.training_family()
+        weight = settings.kl_weight
+        if weight is None:
+            weight = cast(HoldsAgents, family).kl_weight if hasattr(family, "kl_weight") else 0.0
         return settings.model_copy(update={"kl_weight": 0.0 if arm == "oracle" else weight})
 
     def goals(self, *, held_out: bool) -> bool | None:

@@ -26,7 +26,7 @@ class Edit:
 
     name = "edit"
     summary = (
-        "The user has a short text in mind, the agent drafts it and hears comments; "
+        "The user has a short text in mind, the agent asks, drafts it and hears comments; "
         "reward: sentence BLEU of the last draft, 0 if the user left."
     )
     reward_name = "BLEU"
