@@ -63,7 +63,7 @@ VOLUNTEERS = 0.25
 DICTATION_COST = 2
 ALLOWANCE = 1
 """What questions may cost beyond a person's patience before it leaves."""
-NEAR = 2
+NEAR = 3
 """Most faults of a draft that people correct; of one further off they say that it is wrong, or at most where."""
 FAR_NAMING = 0.5
 """Probability that they then name one thing that is wrong, without the right value."""

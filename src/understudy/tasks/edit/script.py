@@ -58,16 +58,16 @@ class Habits:
     drafts_first: float = 0.25
     drafts_next: float = 0.78
     drafts_lost: float = 0.3
-    asks_slot: float = 0.44
-    asks_text: float = 0.32
+    asks_slot: float = 0.36
+    asks_text: float = 0.4
     guesses: float = 0.6
     takes_first: float = 0.9
-    takes_rest: float = 0.6
-    takes_old: float = 0.9
-    keeps_tone: float = 0.55
-    changes: float = 0.7
-    spoils: float = 0.06
-    repeats: float = 0.05
+    takes_rest: float = 0.4
+    takes_old: float = 0.7
+    keeps_tone: float = 0.65
+    changes: float = 0.5
+    spoils: float = 0.12
+    repeats: float = 0.1
 
 
 HABITS = Habits()
