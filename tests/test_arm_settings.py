@@ -65,7 +65,7 @@ def test_training_is_given_the_weight_of_its_arm(
 
 
 @pytest.mark.parametrize("weight", [-0.1, 101, True, "much", math.nan])
-def test_a_weight_that_is_none_is_refused_before_any_stage(weight: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_weight_is_refused_before_any_stage(weight: object, monkeypatch: pytest.MonkeyPatch) -> None:
     config = load_config(overrides=["families=haggle"])
     check_comparison(config)
     monkeypatch.setattr(type(load_family("haggle")), "kl_weight", weight)

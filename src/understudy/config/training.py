@@ -137,6 +137,11 @@ class RLConfig(StageConfig):
     tracker: Tracker | None = None
     """Where learning curves go besides `metrics.jsonl`: `tensorboard`, `wandb`, `trackio` (docs/engines.md); null: nowhere."""
 
+    @property
+    def penalty(self) -> float:
+        """`kl_weight` as a number: 0 where it is left open and nothing has filled in the task's own (see `Cell.rl`)."""
+        return self.kl_weight or 0.0
+
     @model_validator(mode="after")
     def _rules(self) -> RLConfig:
         if self.min_groups > self.max_groups:

@@ -37,7 +37,7 @@ def check_comparison(config: CompareConfig) -> None:
     _refuse_mixed_starts(config)
     for name in config.families:
         family = load_family(name, config.data)
-        kl_weight_of(family)
+        kl_weight_of(family)  # refuses what is no weight
         if not is_known(name) and not (hasattr(family, "corpus") and hasattr(family, "for_judging")):
             raise ConfigError(
                 f"{name!r} has neither a population nor a corpus of people's dialogues",

@@ -37,7 +37,6 @@ def train(
         policy: the weights that are trained (fp32).
         speaker: samples with a copy of these weights.
         source: where the contexts come from.
-        config: a `kl_weight` of None is none, as no task is known here (`Cell.rl` fills it in).
         scratch: holds `checkpoint.pt` and `metrics.jsonl`; a killed run goes on from there and ends the same.
         on_step: called with the step and its figures.
 
@@ -54,7 +53,7 @@ def train(
     metrics = MetricsLog(scratch / "metrics.jsonl")
     checkpoint = scratch / "checkpoint.pt"
     budget, start = Budget(messages_per_rollout=source.messages_per_rollout), 0
-    reference = [p.detach().clone() for p in trainable(model).values()] if config.kl_weight else None
+    reference = [p.detach().clone() for p in trainable(model).values()] if config.penalty else None
     if saved := load_state(checkpoint):
         model.load_state_dict(saved["model"], strict=False)  # what is not trained is not in it
         optimizer.load_state_dict(saved["optimizer"])
@@ -146,7 +145,7 @@ def _update(
             clip=config.clip,
             normalizer=normalizer,
             reference_logp=reference_logp,
-            kl_weight=config.kl_weight or 0.0,
+            kl_weight=config.penalty,
         )
         torch.autograd.backward(loss)
         figures["loss"] += float(loss.detach())

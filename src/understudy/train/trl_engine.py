@@ -82,7 +82,7 @@ def train_with_trl(
         num_generations=config.group_size,
         max_grad_norm=config.max_grad_norm,
         epsilon=config.clip,
-        beta=config.kl_weight or 0.0,
+        beta=config.penalty,
         loss_type="dapo",
         temperature=speaker.temperature,
         disable_dropout=True,
