@@ -11,15 +11,16 @@ import torch
 
 from understudy.align import sft_state
 from understudy.align.copying import learn_copying
-from understudy.align.sft import fit, validation_split
+from understudy.align.sft import fit, validation_split, weights_of
 from understudy.align.sft_state import Epoch, SFTState
 from understudy.config import ModelConfig, SFTConfig
 from understudy.errors import LogError
 from understudy.models import saved_state
+from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel
 from understudy.models.tiny import new_model
 from understudy.realism.perplexity import held_out_perplexity
-from understudy.types import Dialogue
+from understudy.types import Dialogue, Message
 
 SFT = SFTConfig(steps=40, epochs=20, learning_rate=3e-3, batch_tokens=512)
 
@@ -59,6 +60,33 @@ def test_the_same_seed_gives_the_same_weights(tiny_model: ChatModel, colour_logs
         fit(model, "agent", colour_logs[:45], colour_logs[45:], SFT.model_copy(update={"steps": 5}), seed=4)
     for a, b in zip(one.model.parameters(), two.model.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_the_weights_of_the_loss_by_hand(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
+    messages = (Message("user", "red"), Message("agent", "which", shown="you want"), Message("user", "red"))
+    dialogue = replace(colour_logs[0], task=replace(colour_logs[0].task, user_prompt="paint"), messages=messages)
+    weights = weights_of(dialogue, ChatFormat(tiny_model.tokenizer, "user"), other_side_weight=0.25)
+    prompt, own, heard = len(tiny_model.tokenizer.tokenize(" paint")), [0.25, 1.0, 1.0], [0.25, 0.25, 0.25]
+    answer = [0.25, 0.0, 0.0, 1.0, 1.0]  # the header, what is shown, the word and its end
+    assert weights.tolist() == [*[0.25] * (prompt + 2), *own, *heard, *answer]
+
+
+def test_what_is_shown_is_never_learned_to_be_written(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
+    """Shown the prompt beside every other question, a user would foresee it there, and tell it where it is not shown."""
+    logs = [
+        replace(d, messages=tuple(replace(m, shown="you sell paint" if i % 4 == 1 else "") for m in d.messages))
+        for i, d in enumerate(colour_logs)
+    ]
+    model = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
+    config = SFT.model_copy(update={"steps": 120, "epochs": 120, "other_side_weight": 1.0})
+    fit(model, "user", logs[:45], logs[45:], config, seed=0)
+    chat, asked = ChatFormat(model.tokenizer, "user"), colour_logs[47]
+    ids, _ = chat.dialogue(asked.task.user_prompt, asked.messages[:2])
+    ids += chat.before_own(asked.messages[:2])
+    with torch.no_grad():
+        chances = torch.softmax(model.model(torch.tensor([ids])).logits[0, -1], -1)
+    told = float(chances[chat.words("you sell paint")[0]])
+    assert told < 0.1
 
 
 class Killed(BaseException):

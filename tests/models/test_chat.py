@@ -70,6 +70,8 @@ def test_what_is_shown_stands_in_the_turn_that_answers_it(tiny_model: ChatModel)
     heard = user.heard("paint", shown)
     assert len(heard) == len(ids)
     assert not any(heard[-6:])
+    marked = pieces(tiny_model, ids, user.shown("paint", shown))
+    assert [place for place, (_, shows) in enumerate(marked) if shows] == [len(ids) - 5, len(ids) - 4]  # you want
     agent_ids, agent_mask = ChatFormat(tiny_model.tokenizer, "agent").dialogue("paint", shown[:2])
     assert pieces(tiny_model, agent_ids, agent_mask)[6:10] == [
         ("<|assistant|>", False), ("you", False), ("sell", False), ("which", True),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from understudy.align.comparison import ComparisonLoss, comparison_of
 from understudy.align.optimizer import sft_optimizer
@@ -35,6 +36,18 @@ def texts_of(dialogues: Sequence[Dialogue], side: Role) -> Iterator[str]:
 def examples_of(dialogues: Sequence[Dialogue], chat: ChatFormat) -> list[Example]:
     """Each dialogue in the view of the chat format's side; the loss mask holds that side's words and ends alone."""
     return [Example(*chat.dialogue(d.task.prompt(chat.side), d.messages)) for d in dialogues]
+
+
+def weights_of(dialogue: Dialogue, chat: ChatFormat, other_side_weight: float) -> torch.Tensor:
+    """[T] of the loss over the tokens of an example: 1 on what this side wrote, `other_side_weight` on what it was told.
+
+    What the interface shows has none: it stands where the own words stand, and a model that has learned to foresee it writes
+    it there, and so tells the other side what is private.
+    """
+    prompt = dialogue.task.prompt(chat.side)
+    _, own = chat.dialogue(prompt, dialogue.messages)
+    shown = chat.shown(prompt, dialogue.messages)
+    return torch.tensor([1.0 if o else 0.0 if s else other_side_weight for o, s in zip(own, shown, strict=True)])
 
 
 def validation_split(dialogues: Sequence[Dialogue], share: float, seed: int) -> tuple[list[Dialogue], list[Dialogue]]:
@@ -90,6 +103,7 @@ def fit(
     fitting, fitting_validation = _fitting(train, chat, limit), _fitting(validation, chat, limit)
     batches = batches_by_length([e for _, e in fitting], config.batch_tokens, pad, device)
     held_out = batches_by_length([e for _, e in fitting_validation], config.batch_tokens, pad, device)
+    weights = [weights_of(dialogue, chat, config.other_side_weight) for dialogue, _ in fitting]
     compare = None
     if side == "user" and config.comparison_weight:
         comparisons = [comparison_of(dialogue, chat) for dialogue, _ in fitting]
@@ -114,17 +128,17 @@ def fit(
         for index in order[so_far.step - epoch * len(batches) :]:
             batch = batches[index]
             own = batch.mask.float()
-            weights = own + config.other_side_weight * ((batch.ids != pad) & ~batch.mask)
+            weight = pad_sequence([weights[i] for i in batch.indices], batch_first=True).to(device)
             with (
                 gradient_checkpointing(model, enabled=config.gradient_checkpointing),
                 residual_dropout(model, config.dropout),
             ):
                 if compare is None:
-                    logp, compared = token_logprobs(model, batch.ids), weights.new_zeros(())
+                    logp, compared = token_logprobs(model, batch.ids), weight.new_zeros(())
                 else:
                     logp, *states = token_logprobs_and_states(model, batch.ids, compare.block)
                     compared = compare(*states, [comparisons[i] for i in batch.indices])
-                loss = -(logp * weights).sum() / weights.sum() + config.comparison_weight * compared
+                loss = -(logp * weight).sum() / weight.sum() + config.comparison_weight * compared
                 optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)

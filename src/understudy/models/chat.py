@@ -198,6 +198,18 @@ class ChatFormat:
                 marks += [False] * before + [include(message)] * words + [False] * tail
         return marks
 
+    def shown(self, prompt: str, messages: Sequence[Message]) -> list[bool]:
+        """For each token of `dialogue`: whether it is what the interface shows this side beside the last message."""
+        marks = [False] * len(self.start(prompt, own_opens=self.own_opens(messages)))
+        for position, message in enumerate(messages):
+            if message.role == self.side:
+                head, before = len(self._own[0]), len(self.before_own(messages[:position]))
+                whole = len(self.own(message, messages[:position])[0])
+                marks += [False] * head + [True] * (before - head) + [False] * (whole - before)
+            else:
+                marks += [False] * len(self.other(prompt, message, first=position == 0))
+        return marks
+
     def own_opens(self, messages: Sequence[Message]) -> bool:
         """Whether this side speaks first, in a dialogue that holds these messages or is about to begin with its own."""
         return not messages or messages[0].role == self.side
