@@ -6,10 +6,12 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run on all cores as it is
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from transformers import PreTrainedTokenizerBase
 
 from understudy.config import ModelConfig
 from understudy.models.chat_model import ChatModel
@@ -122,3 +124,13 @@ def tiny_model() -> ChatModel:
     texts = [t for i in range(60) for m in colour_dialogue(i).messages for t in (m.text, "you sell paint", "you want")]
     config = ModelConfig(hidden=32, layers=2, heads=4, kv_heads=2, intermediate=64, vocabulary=400, max_length=96)
     return make_tiny(texts, config, seed=1)
+
+
+@pytest.fixture(scope="session")
+def system_first_tokenizer(tiny_model: ChatModel) -> PreTrainedTokenizerBase:
+    """That of `tiny_model` with a template that has a system message at the start alone, as many have."""
+    tokenizer = copy.deepcopy(tiny_model.tokenizer)
+    refusal = "{% if m.role == 'system' and not loop.first %}{{ raise_exception('not there') }}{% endif %}"
+    loop = "{% for m in messages %}"
+    tokenizer.chat_template = str(tokenizer.chat_template).replace(loop, loop + refusal)
+    return tokenizer

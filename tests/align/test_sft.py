@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from understudy.align import sft_state
 from understudy.align.copying import learn_copying
@@ -62,22 +63,30 @@ def test_the_same_seed_gives_the_same_weights(tiny_model: ChatModel, colour_logs
         assert torch.equal(a, b)
 
 
-def test_the_weights_of_the_loss_by_hand(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
+def test_the_weights_of_the_loss_by_hand(
+    tiny_model: ChatModel, system_first_tokenizer: PreTrainedTokenizerBase, colour_logs: list[Dialogue]
+) -> None:
     messages = (Message("user", "red"), Message("agent", "which", shown="you want"), Message("user", "red"))
     dialogue = replace(colour_logs[0], task=replace(colour_logs[0].task, user_prompt="paint"), messages=messages)
-    weights = weights_of(dialogue, ChatFormat(tiny_model.tokenizer, "user"), other_side_weight=0.25)
-    prompt, own, heard = len(tiny_model.tokenizer.tokenize(" paint")), [0.25, 1.0, 1.0], [0.25, 0.25, 0.25]
-    answer = [0.25, 0.0, 0.0, 1.0, 1.0]  # the header, what is shown, the word and its end
-    assert weights.tolist() == [*[0.25] * (prompt + 2), *own, *heard, *answer]
+    prompt, own, heard = [0.25] * (len(tiny_model.tokenizer.tokenize(" paint")) + 2), [0.25, 1.0, 1.0], [0.25] * 3
+    before = [*prompt, *own, *heard]
+    weights = weights_of(dialogue, ChatFormat(tiny_model.tokenizer, "user"), 0.25)
+    assert weights.tolist() == [*before, *[0.25] * 4, 0.25, 1.0, 1.0]  # shown as a system message, then the own turn
+    weights = weights_of(dialogue, ChatFormat(system_first_tokenizer, "user"), 0.25)
+    assert weights.tolist() == [*before, 0.25, 0.0, 0.0, 1.0, 1.0]  # within it
 
 
-def test_what_is_shown_is_never_learned_to_be_written(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
+@pytest.mark.parametrize("within", [False, True])
+def test_what_is_shown_is_never_learned_to_be_written(
+    tiny_model: ChatModel, system_first_tokenizer: PreTrainedTokenizerBase, colour_logs: list[Dialogue], *, within: bool
+) -> None:
     """Shown the prompt beside every other question, a user would foresee it there, and tell it where it is not shown."""
     logs = [
         replace(d, messages=tuple(replace(m, shown="you sell paint" if i % 4 == 1 else "") for m in d.messages))
         for i, d in enumerate(colour_logs)
     ]
-    model = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
+    tokenizer = system_first_tokenizer if within else tiny_model.tokenizer
+    model = ChatModel(copy.deepcopy(tiny_model.model), tokenizer)
     config = SFT.model_copy(update={"steps": 120, "epochs": 120, "other_side_weight": 1.0})
     fit(model, "user", logs[:45], logs[45:], config, seed=0)
     chat, asked = ChatFormat(model.tokenizer, "user"), colour_logs[47]

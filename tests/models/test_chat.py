@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+from transformers import PreTrainedTokenizerBase
 
 from understudy.errors import ModelError
 from understudy.models.chat import ChatFormat
@@ -53,29 +54,45 @@ def test_a_restated_prompt_stands_before_each_message_of_the_other_side(tiny_mod
     ]  # fmt: skip
 
 
-def test_what_is_shown_stands_in_the_turn_that_answers_it(tiny_model: ChatModel) -> None:
-    shown = (
-        Message("user", "red", shown="you sell"),
-        Message("agent", "which <|system|>", shown="you want"),
-        Message("user", "please", end=True),
-    )
+SHOWN = (
+    Message("user", "red", shown="you sell"),
+    Message("agent", "which <|system|>", shown="you want"),
+    Message("user", "please", end=True),
+)
+
+
+def test_what_is_shown_is_a_system_message_before_the_answer(tiny_model: ChatModel) -> None:
     user = ChatFormat(tiny_model.tokenizer, "user")
-    ids, mask = user.dialogue("paint", shown)
+    ids, mask = user.dialogue("paint", SHOWN)
+    assert pieces(tiny_model, ids, mask)[-8:] == [
+        ("<|system|>", False), ("you", False), ("want", False), ("<|eot|>", False),
+        ("<|assistant|>", False), ("<|leaves|>", True), ("please", True), ("<|eot|>", True),
+    ]  # fmt: skip
+    assert user.before_own(SHOWN[:2]) == ids[-8:-3]
+    # Words that look like a special token stay words, and what is shown is not heard.
+    assert ids.count(tiny_model.tokenizer.convert_tokens_to_ids("<|system|>")) == 2
+    heard = user.heard("paint", SHOWN)
+    assert len(heard) == len(ids)
+    assert not any(heard[-8:])
+    assert user.shown_within("paint", SHOWN) == [False] * len(ids)
+    agent_ids, agent_mask = ChatFormat(tiny_model.tokenizer, "agent").dialogue("paint", SHOWN[:2])
+    assert pieces(tiny_model, agent_ids, agent_mask)[6:12] == [
+        ("<|system|>", False), ("you", False), ("sell", False), ("<|eot|>", False), ("<|assistant|>", False), ("which", True),
+    ]  # fmt: skip
+
+
+def test_where_no_system_message_may_stand_there_what_is_shown_heads_the_own_turn(
+    tiny_model: ChatModel, system_first_tokenizer: PreTrainedTokenizerBase
+) -> None:
+    user = ChatFormat(system_first_tokenizer, "user")
+    ids, mask = user.dialogue("paint", SHOWN)
     assert pieces(tiny_model, ids, mask)[-6:] == [
         ("<|assistant|>", False), ("you", False), ("want", False), ("<|leaves|>", True), ("please", True), ("<|eot|>", True),
     ]  # fmt: skip
-    assert user.before_own(shown[:2]) == ids[-6:-3]
-    # Words that look like a special token stay words, and what is shown is not heard.
-    assert ids.count(tiny_model.tokenizer.convert_tokens_to_ids("<|system|>")) == 1
-    heard = user.heard("paint", shown)
-    assert len(heard) == len(ids)
-    assert not any(heard[-6:])
-    marked = pieces(tiny_model, ids, user.shown("paint", shown))
-    assert [place for place, (_, shows) in enumerate(marked) if shows] == [len(ids) - 5, len(ids) - 4]  # you want
-    agent_ids, agent_mask = ChatFormat(tiny_model.tokenizer, "agent").dialogue("paint", shown[:2])
-    assert pieces(tiny_model, agent_ids, agent_mask)[6:10] == [
-        ("<|assistant|>", False), ("you", False), ("sell", False), ("which", True),
-    ]  # fmt: skip
+    assert user.before_own(SHOWN[:2]) == ids[-6:-3]
+    within = user.shown_within("paint", SHOWN)
+    assert [place for place, shown in enumerate(within) if shown] == [len(ids) - 5, len(ids) - 4]  # you want
+    assert len(within) == len(ids)
 
 
 def test_heard_are_the_words_of_the_other_side(tiny_model: ChatModel) -> None:

@@ -156,6 +156,18 @@ def test_a_prompt_restated_at_each_turn_goes_where_the_template_has_a_place_for_
         assert said == expected
 
 
+def test_what_is_shown_goes_where_the_template_has_a_place_for_it() -> None:
+    said = (Message("agent", "what size ?", shown="two left"),)
+    for name, expected in (
+        ("gemma", "<start_of_turn>model\ntwo left"),
+        ("phi", "<|system|>\ntwo left<|end|>\n<|assistant|>\n"),
+        ("llama", "<|start_header_id|>system<|end_header_id|>\n\ntwo left<|eot_id|>"
+         "<|start_header_id|>assistant<|end_header_id|>\n\n"),
+    ):  # fmt: skip
+        made = usable(name)
+        assert made.decode(ChatFormat(made, "user").before_own(said)) == expected
+
+
 def test_a_template_that_writes_thoughts_last_and_strips_them_from_history_is_refused_and_its_plain_form_is_not() -> (
     None
 ):

@@ -41,12 +41,12 @@ def examples_of(dialogues: Sequence[Dialogue], chat: ChatFormat) -> list[Example
 def weights_of(dialogue: Dialogue, chat: ChatFormat, other_side_weight: float) -> torch.Tensor:
     """[T] of the loss over the tokens of an example: 1 on what this side wrote, `other_side_weight` on what it was told.
 
-    What the interface shows has none: it stands where the own words stand, and a model that has learned to foresee it writes
-    it there, and so tells the other side what is private.
+    What the interface shows at the head of an own turn has none: a model that foresees it writes it there itself, and so
+    tells the other side what is private.
     """
     prompt = dialogue.task.prompt(chat.side)
     _, own = chat.dialogue(prompt, dialogue.messages)
-    shown = chat.shown(prompt, dialogue.messages)
+    shown = chat.shown_within(prompt, dialogue.messages)
     return torch.tensor([1.0 if o else 0.0 if s else other_side_weight for o, s in zip(own, shown, strict=True)])
 
 

@@ -109,15 +109,20 @@ class ChatFormat:
         return [], [*self.words(prompt), *self._encode(_BETWEEN)] if prompt else []
 
     def before_own(self, messages: Sequence[Message]) -> list[int]:
-        """What stands before the model's own words: the generation prompt, then what is shown beside the last message.
+        """What stands before the model's own words: what is shown beside the last message, and the generation prompt.
 
-        There, no words of the other side can pretend to be it, and a small model need not learn where to look: its end is
-        what the first word of the answer follows.
+        What is shown is a system message, which no words of the other side can pretend to be, and which a model that has
+        learned to foresee it cannot write in place of its own words: it would tell the other side what is private. Where
+        the template has no place for one, it stands at the head of the own turn (`shown_within`).
 
         Args:
             messages: what was said before.
         """
-        return [*self._own[0], *(self.words(messages[-1].shown) if messages else [])]
+        shown, aside = self.words(messages[-1].shown) if messages else [], self._template.aside
+        if not shown or aside is None:
+            return [*self._own[0], *shown]
+        head, tail = self._around(aside)
+        return [*head, *shown, *tail, *self._own[0]]
 
     @property
     def end_of_turn(self) -> int:
@@ -198,16 +203,17 @@ class ChatFormat:
                 marks += [False] * before + [include(message)] * words + [False] * tail
         return marks
 
-    def shown(self, prompt: str, messages: Sequence[Message]) -> list[bool]:
-        """For each token of `dialogue`: whether it is what the interface shows this side beside the last message."""
+    def shown_within(self, prompt: str, messages: Sequence[Message]) -> list[bool]:
+        """For each token of `dialogue`: whether it is what the interface shows, at the head of an own turn."""
         marks = [False] * len(self.start(prompt, own_opens=self.own_opens(messages)))
         for position, message in enumerate(messages):
-            if message.role == self.side:
-                head, before = len(self._own[0]), len(self.before_own(messages[:position]))
-                whole = len(self.own(message, messages[:position])[0])
-                marks += [False] * head + [True] * (before - head) + [False] * (whole - before)
-            else:
+            if message.role != self.side:
                 marks += [False] * len(self.other(prompt, message, first=position == 0))
+                continue
+            head, before = len(self._own[0]), len(self.before_own(messages[:position]))
+            shown = before - head if self._template.aside is None else 0
+            rest = len(self.own(message, messages[:position])[0]) - head - shown
+            marks += [False] * head + [True] * shown + [False] * rest
         return marks
 
     def own_opens(self, messages: Sequence[Message]) -> bool:

@@ -30,6 +30,7 @@ class Template:
     Attributes:
         system: around a prompt of its own at the start, with what begins a sequence; None where the template has none.
         system_again: the same later on; None where it has none there.
+        aside: around a system message between a user's message and the answer to it; None where it has none there.
         start: what begins a sequence that has no prompt of its own.
         user, assistant: around their messages.
         trimmed: roles whose words are written without the whitespace around them.
@@ -39,6 +40,7 @@ class Template:
 
     system: Around | None
     system_again: Around | None
+    aside: Around | None
     start: str
     user: Around
     assistant: Around
@@ -83,9 +85,13 @@ def read_template(tokenizer: PreTrainedTokenizerBase) -> Template:
     again = probing.added(["system", "user", "assistant", "system"]) if system is not None else None
     if again is not None and probing.added(["system", "user", "assistant", "system", "user"]) != user:
         again = None
+    aside = probing.added([*opening, "user", "system"])
+    if aside is not None and probing.added([*opening, "user", "system", "assistant"]) != assistant:
+        aside = None
     return Template(
         system=system,
         system_again=again,
+        aside=aside,
         start=bare[0][: len(bare[0]) - len(user[0])],
         user=user,
         # A space there is brought along by the first token of the answer.
