@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from understudy.align.comparison import ComparisonLoss, comparison_of
+from understudy.align.auxiliary import AuxiliaryLoss, targets_of
 from understudy.align.optimizer import sft_optimizer
 from understudy.align.sft_state import Epoch, SFTState
 from understudy.config import SFTConfig
@@ -81,8 +81,8 @@ def fit(
 ) -> list[Epoch]:
     """Fine-tune in place; the weights of the epoch with the lowest held-out NLL are kept.
 
-    A user's loss has `ComparisonLoss` besides the likelihood, with weight `config.comparison_weight`. Dialogues longer than the
-    model's context are left out.
+    A user's loss has `AuxiliaryLoss` beside the likelihood, where the config gives it weight. Dialogues longer than the model's
+    context are left out.
 
     Args:
         scratch: a folder for `sft.pt`, written now and then; a fitting that was killed goes on from there and ends the same.
@@ -104,11 +104,11 @@ def fit(
     batches = batches_by_length([e for _, e in fitting], config.batch_tokens, pad, device)
     held_out = batches_by_length([e for _, e in fitting_validation], config.batch_tokens, pad, device)
     weights = [weights_of(dialogue, chat, config.other_side_weight) for dialogue, _ in fitting]
-    compare = None
-    if side == "user" and config.comparison_weight:
-        comparisons = [comparison_of(dialogue, chat) for dialogue, _ in fitting]
-        compare = ComparisonLoss(model.config.hidden_size, model.config.num_hidden_layers).to(device)
-    beside = list(compare.parameters()) if compare else []
+    auxiliary = None
+    if side == "user" and (config.comparison_weight or config.counting_weight):
+        targets = [targets_of(dialogue, chat) for dialogue, _ in fitting]
+        auxiliary = AuxiliaryLoss(model.config.hidden_size, model.config.num_hidden_layers, config).to(device)
+    beside = list(auxiliary.parameters()) if auxiliary else []
     parameters = [*trainable(model).values(), *beside]
     optimizer = sft_optimizer(model, beside, config if side == "user" else config.of_agent())
     total = min(config.steps, config.epochs * len(batches))
@@ -119,7 +119,7 @@ def fit(
     )
     if config.dropout:
         torch.manual_seed(seed)
-    so_far = SFTState(scratch, model, compare, optimizer, schedule)
+    so_far = SFTState(scratch, model, auxiliary, optimizer, schedule)
     for epoch in range(len(so_far.history), math.ceil(total / len(batches))):
         if _stopped_falling(so_far.history, config.patience):
             break
@@ -133,18 +133,18 @@ def fit(
                 gradient_checkpointing(model, enabled=config.gradient_checkpointing),
                 residual_dropout(model, config.dropout),
             ):
-                if compare is None:
-                    logp, compared = token_logprobs(model, batch.ids), weight.new_zeros(())
+                if auxiliary is None:
+                    logp, beside_it = token_logprobs(model, batch.ids), weight.new_zeros(())
                 else:
-                    logp, *states = token_logprobs_and_states(model, batch.ids, compare.block)
-                    compared = compare(*states, [comparisons[i] for i in batch.indices])
-                loss = -(logp * weight).sum() / weight.sum() + config.comparison_weight * compared
+                    logp, *states = token_logprobs_and_states(model, batch.ids, auxiliary.block)
+                    beside_it = auxiliary(*states, [targets[i] for i in batch.indices])
+                loss = -(logp * weight).sum() / weight.sum() + beside_it
                 optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             schedule.step()
-            so_far.stepped(-float((logp.detach() * own).sum()), int(own.sum()), float(compared.detach()))
+            so_far.stepped(-float((logp.detach() * own).sum()), int(own.sum()), float(beside_it.detach()))
         validation_nll, _ = mean_nll(model, held_out)
         so_far.finished_epoch(validation_nll)
         if on_epoch:

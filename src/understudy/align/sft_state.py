@@ -24,14 +24,14 @@ class Epoch:
 
     Attributes:
         train_nll, validation_nll: mean NLL in nats per token of the trained side.
-        comparison: mean `ComparisonLoss` in nats while training; None where it is not used.
+        auxiliary: mean `AuxiliaryLoss` while training; None where it is not used.
     """
 
     epoch: int
     step: int
     train_nll: float
     validation_nll: float
-    comparison: float | None = None
+    auxiliary: float | None = None
 
     def record(self) -> dict[str, float | None]:
         return asdict(self)
@@ -50,41 +50,41 @@ class SFTState:
         self,
         scratch: Path | None,
         model: torch.nn.Module,
-        compare: torch.nn.Module | None,
+        auxiliary: torch.nn.Module | None,
         optimizer: torch.optim.Optimizer,
         schedule: torch.optim.lr_scheduler.LRScheduler,
     ) -> None:
         """Start, or go on from `sft.pt` in `scratch` if it is there.
 
         Args:
-            compare: trained along with the model; None where nothing is.
+            auxiliary: trained along with the model; None where nothing is.
         """
         self._path = scratch / "sft.pt" if scratch else None
-        self._model, self._compare, self._optimizer, self._schedule = model, compare, optimizer, schedule
+        self._model, self._auxiliary, self._optimizer, self._schedule = model, auxiliary, optimizer, schedule
         self.step = 0
         self.history: list[Epoch] = []
         self.best_weights = self._weights()
-        self._nll, self._tokens, self._compared = 0.0, 0, 0.0
+        self._nll, self._tokens, self._beside = 0.0, 0, 0.0
         self._save_at = time.monotonic() + _SAVE_EVERY_SECONDS
         if self._path:
             self._load(self._path)
 
-    def stepped(self, nll: float, tokens: int, compared: float) -> None:
+    def stepped(self, nll: float, tokens: int, beside: float) -> None:
         """Count an optimiser step: the NLL of its tokens in sum, and the loss beside it."""
         self.step += 1
         self._nll += nll
         self._tokens += tokens
-        self._compared += compared
+        self._beside += beside
         self._save_when_due()
 
     def finished_epoch(self, validation_nll: float) -> None:
         """Add the epoch to the history, and keep its weights if it is the best one."""
         best = min((e.validation_nll for e in self.history), default=math.inf)
         steps = self.step - (self.history[-1].step if self.history else 0)
-        compared = self._compared / steps if self._compare is not None else None
+        beside = self._beside / steps if self._auxiliary is not None else None
         train_nll = self._nll / max(1, self._tokens)
-        self.history.append(Epoch(len(self.history), self.step, train_nll, validation_nll, compared))
-        self._nll, self._tokens, self._compared = 0.0, 0, 0.0
+        self.history.append(Epoch(len(self.history), self.step, train_nll, validation_nll, beside))
+        self._nll, self._tokens, self._beside = 0.0, 0, 0.0
         if validation_nll < best:
             self.best_weights = self._weights()
         self._save_when_due()
@@ -104,10 +104,10 @@ class SFTState:
         state = {
             "step": self.step,
             "history": [epoch.record() for epoch in self.history],
-            "epoch": [self._nll, self._tokens, self._compared],
+            "epoch": [self._nll, self._tokens, self._beside],
             "model": dict(trainable(self._model)),
             "best": self.best_weights,
-            "compare": self._compare.state_dict() if self._compare is not None else {},
+            "auxiliary": self._auxiliary.state_dict() if self._auxiliary is not None else {},
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
             "random": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],  # of dropout
@@ -120,11 +120,11 @@ class SFTState:
             return
         self.step = state["step"]
         self.history = [Epoch(**record) for record in state["history"]]
-        self._nll, self._tokens, self._compared = state["epoch"]
+        self._nll, self._tokens, self._beside = state["epoch"]
         self._model.load_state_dict(state["model"], strict=False)  # what is not trained is not in it
         self.best_weights = state["best"]
-        if self._compare is not None:
-            self._compare.load_state_dict(state["compare"])
+        if self._auxiliary is not None:
+            self._auxiliary.load_state_dict(state["auxiliary"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         torch.set_rng_state(state["random"][0])

@@ -26,7 +26,9 @@ class SFTConfig(StageConfig):
     copying_steps: Annotated[int, Field(ge=0, le=1_000_000)] = 1400
     """Steps on repeated random tokens before SFT, once for all cells, 0 (none) to 1000000."""
     comparison_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
-    """Weight of a user's loss on what the agent's messages lack, add and repeat, 0 (likelihood alone) to 100."""
+    """Weight of a user's loss on which words of the agent its goal has, 0 (none) to 100."""
+    counting_weight: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Weight of a user's loss on how often it has spoken, 0 (none) to 100; where nothing else tells it when to leave."""
     other_side_weight: Share = 0.3
     """Weight of what this side did not write (prompt, other side) in the loss, 0 to 1: a new model must learn to read."""
     warmup: Share = 0.05
