@@ -52,14 +52,21 @@ def talk(*agent_messages: Message, reply: str = "not quite right") -> tuple[Mess
 
 
 def good(task: Task, messages: tuple[Message, ...], rng: np.random.Generator) -> Message:
-    """Draft at once from what was said, guess the rest, match the register; ask when a comment gave no value."""
+    """Ask for three things, then draft from what was said, guess the rest, match the register."""
+    return _drafting(task, messages, rng, questions=3)
+
+
+def drafts_alone(task: Task, messages: tuple[Message, ...], rng: np.random.Generator) -> Message:
+    """As `good`, without a question."""
+    return _drafting(task, messages, rng, questions=0)
+
+
+def _drafting(task: Task, messages: tuple[Message, ...], rng: np.random.Generator, *, questions: int) -> Message:
     told = dict(pair for m in messages if m.role == "user" for pair in read_user(m.text).values)
     acts = [read_agent(m.text) for m in messages if m.role == "agent"]
-    latest = read_user(messages[-1].text)
-    if acts and acts[-1].draft and not latest.values and sum(act.draft is None for act in acts) < 2:
-        unclear = [slot for slot in SLOT_QUESTIONS if slot in latest.named or (not latest.named and slot not in told)]
-        if unclear:
-            return agent(SLOT_QUESTIONS[unclear[0]][0])
+    unclear = [slot for slot in SLOT_QUESTIONS if slot not in told]
+    if len(acts) < questions and unclear:
+        return agent(SLOT_QUESTIONS[unclear[int(rng.integers(len(unclear)))]][0])
     values = [told.get(slot) or str(rng.choice(VALUES[slot])) for slot in SLOTS]
     return agent(f"draft : {render(values, told.get(REGISTER, FORMAL))}")
 
@@ -201,6 +208,7 @@ HISTORIES = {
     "opening": (),
     "two wrong": talk(draft(day="monday", thing=None)),
     "told before": talk(draft(CASUAL, name="tom"), draft(CASUAL, name="tom"), reply="it goes to maria"),
+    "far off": talk(draft(day="monday", thing=None, name="tom", action="sign")),
     "all wrong": talk(agent("draft : <pad> lorem")),
     "only wording": talk(agent(f"draft : {TEXT} now")),
     "slot question": talk(agent("which day suits you ?")),
@@ -216,7 +224,7 @@ HISTORIES = {
 @pytest.mark.parametrize("persona", [CAREFUL, CARELESS])
 @pytest.mark.parametrize("history", HISTORIES)
 def test_frequencies_match_probabilities(history: str, persona: Persona) -> None:
-    """Chi-square over replies with expectation >= 5, the rest pooled; 24 cases at p > 1e-5 each."""
+    """Chi-square over replies with expectation >= 5, the rest pooled; 26 cases at p > 1e-5 each."""
     reply = EDIT.population.reply(TASK, HISTORIES[history], persona)
     n = 1500
     rng = np.random.default_rng(7)
@@ -252,6 +260,20 @@ def test_comment_on_two_things_has_the_probability_worked_out_by_hand() -> None:
     text = "the day should be friday , also make it more polite"
     clauses = len(phrases.VALUE_CLAUSES["day"]) * len(phrases.TONE_CLAUSES[FORMAL])
     assert reply.probability(Message("user", text)) == pytest.approx(0.5 * 0.3 / (2 * 4 * clauses))
+
+
+def test_a_draft_that_is_far_off_is_not_corrected() -> None:
+    """Chatty: no lead with .3; .5 says that it is wrong, .5 where (one of 4 things), and a value is never given."""
+    history = talk(draft(day="monday", thing="map", name="tom", action="sign"))
+    reply = EDIT.population.reply(TASK, history, CAREFUL)
+    assert reply.probability(Message("user", phrases.VAGUE[0])) == pytest.approx(0.3 * 0.5 / len(phrases.VAGUE))
+    for slot in ("day", "thing", "name", "action"):
+        clauses = phrases.NAMING_CLAUSES[slot]
+        assert reply.probability(Message("user", clauses[0])) == pytest.approx(0.3 * 0.5 / 4 / len(clauses))
+    said = [reply.sample(np.random.default_rng(i)).text for i in range(300)]
+    assert not any(read_user(text).values for text in said)
+    near = EDIT.population.reply(TASK, talk(draft(day="monday", thing="map", name="tom")), CAREFUL)
+    assert any(read_user(near.sample(np.random.default_rng(i)).text).values for i in range(30))
 
 
 def test_marginal_equals_the_sum_over_personas(logs: list[Dialogue]) -> None:
@@ -322,12 +344,12 @@ def test_leaves_when_drafts_stall_and_stays_while_they_improve() -> None:
 
 def test_leaves_when_questions_cost_too_much() -> None:
     ask, dictate = agent("which day suits you ?"), agent("what should it say exactly ?")
-    assert ends(talk(ask, ask), CAREFUL) is None
-    assert ends(talk(ask, ask, ask), CAREFUL) == "left"
-    assert ends(talk(dictate), CAREFUL) is None
-    assert ends(talk(dictate, ask), CAREFUL) == "left"
-    assert ends(talk(dictate, ask), CAREFUL._replace(patience=3)) is None
-    assert ends(talk(dictate, dictate), CAREFUL._replace(patience=3)) == "left"
+    assert ends(talk(ask, ask, ask), CAREFUL) is None
+    assert ends(talk(ask, ask, ask, ask), CAREFUL) == "left"
+    assert ends(talk(dictate, ask), CAREFUL) is None
+    assert ends(talk(dictate, dictate), CAREFUL) == "left"
+    assert ends(talk(dictate, dictate), CAREFUL._replace(patience=3)) is None
+    assert ends(talk(dictate, dictate, ask), CAREFUL._replace(patience=3)) == "left"
 
 
 @pytest.mark.parametrize("said", ["", "perfect , thanks", "draft : x", "zzz é 7"])
@@ -423,18 +445,29 @@ def test_each_contradiction_is_found() -> None:
 # --- room and collapse -----------------------------------------------------------------------------------------------
 
 
+def test_the_user_sees_at_a_glance_where_a_draft_departs_from_its_text_and_the_agent_nothing() -> None:
+    assert EDIT.shown(TASK, talk(draft(name="tom", day=None))) == "adds tom ; lacks maria before friday"
+    assert EDIT.shown(TASK, talk(draft(name=None))) == "lacks dear maria"
+    assert EDIT.shown(TASK, talk(agent(f"draft : {TEXT} now now"))) == "adds now"
+    assert EDIT.shown(TASK, talk(draft())) == "no difference"
+    # Only beside a draft, which a question is not, and to nobody but the user.
+    assert EDIT.shown(TASK, talk(draft(name="tom"), agent("who is it for ?"))) == ""
+    assert EDIT.shown(TASK, (*talk(draft(name="tom")), Message("user", "not quite right"))) == ""
+
+
 def test_the_script_leaves_room_and_shows_every_act(logs: list[Dialogue]) -> None:
     best = mean_reward(play(EDIT, good, 500, seed=2))
     imperfect = mean_reward(logs)
     likeliest = mean_reward(play(EDIT, lambda *args: script(*args, habits=MODAL), 500, seed=3))
     assert best >= 85
-    assert 0.35 * best <= imperfect <= 0.55 * best
+    assert mean_reward(play(EDIT, drafts_alone, 500, seed=2)) <= best - 15  # else nothing but drafting is to be learned
+    assert 0.3 * best <= imperfect <= 0.55 * best
     assert likeliest <= best - 20
     first = [read_agent(d.messages[1].text).kind for d in logs]
     assert first.count("draft") / len(first) >= 0.15
     acts = Counter(read_agent(m.text).kind for d in logs for m in d.messages[1::2])
     shares = {kind: count / acts.total() for kind, count in acts.items()}
-    assert 0.1 <= shares["dictation"] <= 0.16
+    assert 0.1 <= shares["dictation"] <= 0.2
     assert min(shares["slot"], shares["draft"]) >= 0.1
     heeded = [_heeds_tone(d) for d in logs]
     assert sum(heeded, start=Counter())[True] / sum(heeded, start=Counter()).total() >= 0.15

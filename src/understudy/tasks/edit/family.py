@@ -61,8 +61,19 @@ class Edit:
         return Outcome(0.0 if ending == LEFT else score, ending, details)
 
     def shown(self, task: Task, messages: Sequence[Message]) -> str:
-        """Nothing but the words."""
-        return ""
+        """To the user, where the latest message, if a draft, departs from the text in mind, word by word.
+
+        As an editor marks changes: `adds tom by ; lacks peter before`, `no difference`. People see it at a glance.
+        """
+        draft = read_agent(messages[-1].text).draft if messages[-1].role == "agent" else None
+        if draft is None:
+            return ""
+        wanted, written = task.goal["text"].split(), draft.text.split()
+        parts = (
+            (name, [word for word in dict.fromkeys(of) if word not in other])
+            for name, of, other in (("adds", written, wanted), ("lacks", wanted, written))
+        )
+        return " ; ".join(" ".join([name, *words]) for name, words in parts if words) or "no difference"
 
     def final_act(self, task: Task, messages: Sequence[Message]) -> FinalAct | None:
         """The agent's last draft in the log; None if it never drafted."""

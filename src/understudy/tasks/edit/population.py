@@ -22,7 +22,7 @@ class Persona(NamedTuple):
     Attributes:
         typo: probability of misspelling a word, 0 or 0.03.
         patience: 2 or 3. Leaves after this many drafts in a row that are no better than the best so far, or when
-            questions have cost more than this (each 1, a request to dictate 2).
+            questions have cost more than `ALLOWANCE` above this (each 1, a request to dictate 2).
         lenient: lets one small slot (`words.SMALL`) pass.
         chatty: wraps comments in fillers, comments on two things more often, answers questions more often.
     """
@@ -61,6 +61,12 @@ WORDLESS = 0.25
 VOLUNTEERS = 0.25
 """Probability that a person who is asked nothing in particular comments on the latest draft instead of evading."""
 DICTATION_COST = 2
+ALLOWANCE = 1
+"""What questions may cost beyond a person's patience before it leaves."""
+NEAR = 3
+"""Most faults of a draft that people correct; of one further off they say that it is wrong, or at most where."""
+FAR_NAMING = 0.5
+"""Probability that they then name one thing that is wrong, without the right value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,7 @@ class EditPopulation(Population):
             return _opening(tuple(goal["slots"].items()), goal["register"], persona.typo, persona.chatty)
         if state.act.draft is not None and tolerable(state.wrong, persona.lenient):
             return _approval(persona.typo)
-        if state.stalled >= persona.patience or state.asked > persona.patience:
+        if state.stalled >= persona.patience or state.asked > persona.patience + ALLOWANCE:
             return _parting(persona.typo)
         if state.act.kind == "dictation":
             return ReplyDistribution([Option(1.0, say.typed(say.REFUSALS, persona.typo))])
@@ -177,13 +183,19 @@ def _comments(wrong: tuple[Wrong, ...], typo: float, chatty: bool) -> tuple[Opti
     """The distribution of comments on a draft; weights sum to 1. Wording is only spoken of if nothing else is wrong."""
     manner = CHATTY if chatty else TERSE
     content = [item for item in wrong if item.slot != WORDING]
-    near = len(wrong) <= 2
+    near = len(wrong) <= NEAR
     lead = say.optional(_leads(near, chatty), manner.lead, typo)
     again = say.typed(say.AGAIN_LEADS, typo)
     tail = say.optional(say.TAILS, manner.tail, typo)
     vague = Option(manner.vague, Concat([lead, say.typed(say.VAGUE, typo)]))
     if not content:
         return (Option(1 - manner.vague, Concat([lead, say.typed(say.NAMING_CLAUSES[WORDING], typo)])), vague)
+    named = [say.typed(say.NAMING_CLAUSES[item.slot], typo) for item in content]
+    if not near:
+        return (
+            Option(1 - FAR_NAMING, Concat([lead, say.typed(say.VAGUE, typo)])),
+            Option(FAR_NAMING, Concat([lead, _one_of(named)])),
+        )
     clauses = {item: say.correction(item.slot, item.value, item.missing, typo) for item in content}
     pair = manner.pair if len(content) > 1 else 0.0
     single, naming = (1 - manner.vague - pair) * (1 - manner.naming), (1 - manner.vague - pair) * manner.naming
@@ -193,7 +205,6 @@ def _comments(wrong: tuple[Wrong, ...], typo: float, chatty: bool) -> tuple[Opti
         group = [clauses[item] for item in content if item.told is told]
         if group:
             options.append(Option(single * each * len(group), Concat([first, _one_of(group), tail])))
-    named = [say.typed(say.NAMING_CLAUSES[item.slot], typo) for item in content]
     options.append(Option(naming, Concat([lead, _one_of(named)])))
     if pair:
         options.append(Option(pair, Concat([lead, say.pairs(list(clauses.values()), typo)])))
