@@ -3,7 +3,7 @@
     python bench/edit_recall.py RUN/stages/edit/seed1000 [...]
 
 In held-out people's replies, wherever a value of the goal stands: the probability that the model gives to it, and to the other
-values of the same slot. Recall is the first of their sum, averaged over the places.
+values of the same slot. Recall is the first in sum over all places, as a share of both.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python bench/told_shown.py RUN/stages/haggle/seed0 [...]
 
-Counts messages that hold a word that is shown in the logs and that no message or goal holds there (`asked`, `offered`): of people in the
-logs, of the aligned user with the agent that it trained, and of agents with people. 95% intervals over dialogues.
+Counts messages that hold a word that is shown in the logs and that no message or goal holds there (`asked`, `offered`): of
+people in the logs, of the aligned user with the agent that it trained, and of agents with people. 95% intervals over dialogues.
 """
 
 from __future__ import annotations

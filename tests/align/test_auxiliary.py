@@ -69,6 +69,10 @@ def test_a_user_learns_it_and_an_agent_has_none(tiny_model: ChatModel, colour_lo
     losses = [epoch.auxiliary for epoch in history if epoch.auxiliary is not None]
     assert len(losses) == len(history)
     assert losses[-1] < losses[0] - 0.04
+    counting = config.model_copy(update={"comparison_weight": 0.0, "counting_weight": 1.0})
+    counts = ChatModel(copy.deepcopy(tiny_model.model), tiny_model.tokenizer)
+    counted = [e.auxiliary or 0.0 for e in fit(counts, "user", colour_logs[:45], colour_logs[45:], counting, seed=0)]
+    assert counted[-1] < 0.5 * counted[0]
     assert all(
         epoch.auxiliary is None for epoch in fit(agent, "agent", colour_logs[:45], colour_logs[45:], config, seed=0)
     )

@@ -95,6 +95,17 @@ def test_where_no_system_message_may_stand_there_what_is_shown_heads_the_own_tur
     assert len(within) == len(ids)
 
 
+def test_a_model_of_an_earlier_version_reads_what_is_shown_where_it_learned_to(tiny_model: ChatModel) -> None:
+    config, tokenizer = copy.deepcopy(tiny_model.model.config), tiny_model.tokenizer
+    assert ChatFormat.read(config, tokenizer, "user").before_own(SHOWN[:2])[-1:] != tokenizer.encode(" want")
+    del config.shown_apart
+    old = ChatFormat.read(config, tokenizer, "user").before_own(SHOWN[:2])
+    assert pieces(tiny_model, old, [False] * 3) == [("<|assistant|>", False), ("you", False), ("want", False)]
+    # One that keeps neither was never ours: it has learned neither.
+    del config.restate_prompt
+    assert ChatFormat.read(config, tokenizer, "user") == ChatFormat(tokenizer, "user", shown_apart=True)
+
+
 def test_heard_are_the_words_of_the_other_side(tiny_model: ChatModel) -> None:
     for side, expected in (("user", ["which", "colour", "?"]), ("agent", ["i", "want", "red", "please", "red"])):
         chat = ChatFormat(tiny_model.tokenizer, side, restate_prompt=True)  # type: ignore[arg-type]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from transformers import PreTrainedTokenizerFast
 
 from chat_formats import tokenizer, usable
 from understudy.errors import ModelError
 from understudy.models.chat import ChatFormat
+from understudy.models.template import read_template
 from understudy.types import Message, Role
 
 USER_FIRST = (Message("user", "hi there"), Message("agent", "what size ?"), Message("user", "large", end=True))
@@ -166,6 +169,39 @@ def test_what_is_shown_goes_where_the_template_has_a_place_for_it() -> None:
     ):  # fmt: skip
         made = usable(name)
         assert made.decode(ChatFormat(made, "user").before_own(said)) == expected
+
+
+@pytest.mark.parametrize("name", ["llama", "phi", "qwen"])
+def test_a_dialogue_with_what_is_shown_is_what_the_template_writes_with_system_messages(name: str) -> None:
+    made = usable(name)
+    said = (
+        Message("agent", "what size ?", shown="two left"),
+        Message("user", "large"),
+        Message("agent", "and colour ?"),
+    )
+    turns = [
+        {"role": "system", "content": "buy"},
+        {"role": "user", "content": "what size ?"},
+        {"role": "system", "content": "two left"},
+        {"role": "assistant", "content": "large"},
+        {"role": "user", "content": "and colour ?"},
+    ]
+    whole = made.apply_chat_template(turns, tokenize=False)
+    assert made.decode(ChatFormat(made, "user").dialogue("buy", said)[0]) == whole
+
+
+@pytest.mark.parametrize("known", ["assistant", "user"])
+def test_a_template_that_writes_a_system_message_as_one_of_a_side_has_no_place_for_what_is_shown(known: str) -> None:
+    made = copy.deepcopy(usable("phi"))
+    other = {"assistant": "user", "user": "assistant"}[known]
+    made.chat_template = (
+        "{% for m in messages %}{% if loop.first and m.role == 'system' %}<|system|>{% elif m.role == '"
+        + known
+        + "' %}"
+        "<|" + known + "|>{% else %}<|" + other + "|>{% endif %}{{ m.content }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    assert read_template(made).aside is None
 
 
 def test_a_template_that_writes_thoughts_last_and_strips_them_from_history_is_refused_and_its_plain_form_is_not() -> (

@@ -1,7 +1,7 @@
 """What a user made from scratch is taught beside the likelihood: to compare what it hears with what it wants, and to count.
 
-A downloaded model can do both; a tiny one that the likelihood of a few thousand dialogues has taught approves most wrong
-drafts, and on few hundred leaves at all turns alike (BENCHMARKS.md). Words are told apart as tokens; none has a meaning.
+A downloaded model can do both. A tiny one learned neither by the likelihood of some hundreds or thousands of dialogues: it
+approved most wrong drafts, or left at all turns alike (BENCHMARKS.md). Words are told apart as tokens; none has a meaning.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ class AuxiliaryLoss(torch.nn.Module):
         rows = [torch.as_tensor(t.marks) for t in targets]
         marks = pad_sequence(rows, batch_first=True)[:, : states.shape[1]].to(states.device)
         loss = states.new_zeros(())
-        if (heard := marks > 0).any():
+        heard = marks > 0
+        if self.comparison_weight and heard.any():
             logits = self.present(states[heard])[:, 0]
             compared = binary_cross_entropy_with_logits(logits, (marks[heard] == PRESENT).float())
             loss = loss + self.comparison_weight * compared

@@ -24,7 +24,7 @@ class Epoch:
 
     Attributes:
         train_nll, validation_nll: mean NLL in nats per token of the trained side.
-        auxiliary: mean `AuxiliaryLoss` while training; None where it is not used.
+        auxiliary: mean `AuxiliaryLoss`, a weighted sum in nats, while training; None where it is not used.
     """
 
     epoch: int

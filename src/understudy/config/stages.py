@@ -295,7 +295,7 @@ LATER_KEYS: Mapping[str, Any] = {
     f"{section}.{key}": defaults.model_dump(mode="json")[key]  # as a manifest holds it
     for section, (defaults, keys) in _LATER.items()
     for key in keys
-} | {"sft.matrix_learning_rate": None}
+} | {"sft.matrix_learning_rate": None, "sft.counting_weight": None}
 """Keys with the values at which they change nothing, that runs of an earlier version lack and may be gone on with."""
 
 

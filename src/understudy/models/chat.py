@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 from understudy.errors import ModelError
-from understudy.models.chat_model import ChatModel
+from understudy.models.chat_model import RESTATE_PROMPT, SHOWN_APART, ChatModel
 from understudy.models.template import Around, Template, read_template
 from understudy.models.tiny import END_OF_DIALOGUE
 from understudy.types import Message, Role
@@ -30,6 +30,7 @@ class ChatFormat:
     Attributes:
         restate_prompt: whether the prompt is written again before each message of the other side, so that a small model
             has its goal next to what it compares it with, and reads what was asked with the goal before its eyes.
+        shown_apart: whether what is shown is a system message of its own, where the template has a place for one.
 
     Raises:
         ModelError: if the template is not append-only (see `read_template`), or ends a message with no token of its own.
@@ -38,11 +39,19 @@ class ChatFormat:
     tokenizer: PreTrainedTokenizerBase
     side: Role
     restate_prompt: bool = False
+    shown_apart: bool = True
 
     @classmethod
     def of(cls, chat_model: ChatModel, side: Role) -> ChatFormat:
-        """The format that a model was trained with; `restate_prompt` is kept in its `config.json`."""
-        return cls(chat_model.tokenizer, side, bool(getattr(chat_model.model.config, "restate_prompt", False)))
+        """The format that a model was trained with, which is kept in its `config.json`."""
+        return cls.read(chat_model.model.config, chat_model.tokenizer, side)
+
+    @classmethod
+    def read(cls, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, side: Role) -> ChatFormat:
+        """The format that a model's config keeps; that of an untouched model where it keeps none."""
+        restate = getattr(config, RESTATE_PROMPT, None)
+        # A model of an earlier version keeps the one and not the other: what was shown headed its own turn.
+        return cls(tokenizer, side, bool(restate), bool(getattr(config, SHOWN_APART, restate is None)))
 
     def __post_init__(self) -> None:
         tail = self._own[1]
@@ -73,6 +82,10 @@ class ChatFormat:
     @cached_property
     def _own(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         return self._around(self._template.assistant)
+
+    @property
+    def _aside(self) -> Around | None:
+        return self._template.aside if self.shown_apart else None
 
     def start(self, prompt: str, *, own_opens: bool) -> list[int]:
         """What the dialogue begins with: the prompt, where it has a place of its own.
@@ -118,10 +131,10 @@ class ChatFormat:
         Args:
             messages: what was said before.
         """
-        shown, aside = self.words(messages[-1].shown) if messages else [], self._template.aside
-        if not shown or aside is None:
+        shown = self.words(messages[-1].shown) if messages else []
+        if not shown or self._aside is None:
             return [*self._own[0], *shown]
-        head, tail = self._around(aside)
+        head, tail = self._around(self._aside)
         return [*head, *shown, *tail, *self._own[0]]
 
     @property
@@ -211,7 +224,7 @@ class ChatFormat:
                 marks += [False] * len(self.other(prompt, message, first=position == 0))
                 continue
             head, before = len(self._own[0]), len(self.before_own(messages[:position]))
-            shown = before - head if self._template.aside is None else 0
+            shown = before - head if self._aside is None else 0
             rest = len(self.own(message, messages[:position])[0]) - head - shown
             marks += [False] * head + [True] * shown + [False] * rest
         return marks

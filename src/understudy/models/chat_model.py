@@ -11,6 +11,10 @@ from understudy.models.adapters import is_adapted, save_adapter
 
 CONTEXT_LENGTH = "understudy_context_length"
 """Key of a model's config: the longest dialogue that it is used for, where that is less than it could hold."""
+RESTATE_PROMPT = "restate_prompt"
+"""Key of a model's config: whether its prompt is given again before each message of the other side."""
+SHOWN_APART = "shown_apart"
+"""Key of a model's config: whether what is shown is a message of its own; false or missing where it heads the own turn."""
 
 
 @dataclass(frozen=True, slots=True)

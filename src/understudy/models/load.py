@@ -19,11 +19,11 @@ from understudy.errors import ModelError
 from understudy.models.adapters import adapter_of, attach_adapter, is_adapter
 from understudy.models.attention import use_training_attention
 from understudy.models.chat import ChatFormat
-from understudy.models.chat_model import CONTEXT_LENGTH, ChatModel, config_length
+from understudy.models.chat_model import CONTEXT_LENGTH, RESTATE_PROMPT, SHOWN_APART, ChatModel, config_length
 from understudy.models.commit import BASE_COMMIT, commit_of
 from understudy.models.placement import DEVICE_MAP, to_devices
 from understudy.models.pretrained import load_causal
-from understudy.models.ready import RESTATE_PROMPT, make_ready
+from understudy.models.ready import make_ready
 from understudy.models.shipped import template_text
 from understudy.models.weights import share_frozen
 from understudy.types import Role
@@ -102,14 +102,14 @@ def load_chat_format(folder: Path, side: Role) -> tuple[ChatFormat, int]:
             f"holds no model: {error}", where=str(folder), fix="give a folder written by save_pretrained"
         ) from error
     length = config_length(config.get_text_config())
-    return ChatFormat(tokenizer, side, bool(getattr(config, RESTATE_PROMPT, False))), length
+    return ChatFormat.read(config, tokenizer, side), length
 
 
 def _load_adapted(folder: Path, remote_code: bool) -> ChatModel:
     try:
         adapter = adapter_of(folder)
         kept = PreTrainedConfig.get_config_dict(folder)[0]
-        base, ready = adapter["base_model_name_or_path"], (kept[CONTEXT_LENGTH], kept[RESTATE_PROMPT])
+        base = adapter["base_model_name_or_path"]
         weights: Weights = "bf16" if kept.get("dtype") == "bfloat16" else "fp32"
         template = str(folder / "chat_template.jinja")
         found = load_chat_model(
@@ -119,7 +119,13 @@ def _load_adapted(folder: Path, remote_code: bool) -> ChatModel:
             weights=weights,
             remote_code=remote_code,
         )
-        make_ready(found, max_length=ready[0], restate_prompt=ready[1], device_map=kept.get(DEVICE_MAP))
+        make_ready(
+            found,
+            max_length=kept[CONTEXT_LENGTH],
+            restate_prompt=kept[RESTATE_PROMPT],
+            shown_apart=kept.get(SHOWN_APART, False),
+            device_map=kept.get(DEVICE_MAP),
+        )
         attach_adapter(found.model, folder)
         to_devices(found.model)
         share_frozen(found.model)

@@ -6,19 +6,23 @@ import torch
 from tokenizers import AddedToken
 from transformers import PreTrainedModel
 
-from understudy.models.chat_model import CONTEXT_LENGTH, ChatModel
+from understudy.models.chat_model import CONTEXT_LENGTH, RESTATE_PROMPT, SHOWN_APART, ChatModel
 from understudy.models.placement import DEVICE_MAP
 from understudy.models.tiny import END_OF_DIALOGUE
 
-RESTATE_PROMPT = "restate_prompt"
-"""Key of a model's config: whether its prompt is given again before each message of the other side."""
 
-
-def make_ready(chat_model: ChatModel, *, max_length: int, restate_prompt: bool, device_map: str | None = None) -> None:
+def make_ready(
+    chat_model: ChatModel,
+    *,
+    max_length: int,
+    restate_prompt: bool,
+    shown_apart: bool = True,
+    device_map: str | None = None,
+) -> None:
     """Give a pretrained model what a side of a dialogue needs, in place.
 
     A token to leave with, whose embedding begins as the mean of all; a token for padding; how long a dialogue may be,
-    whether its prompt is restated and whether it is spread over GPUs, which are kept in its config.
+    whether its prompt is restated, where what is shown stands and whether it is spread over GPUs, which are kept in its config.
     """
     model, tokenizer = chat_model.model, chat_model.tokenizer
     known = len(tokenizer)
@@ -31,6 +35,7 @@ def make_ready(chat_model: ChatModel, *, max_length: int, restate_prompt: bool, 
         tokenizer.pad_token = tokenizer.eos_token or END_OF_DIALOGUE
     setattr(model.config, CONTEXT_LENGTH, max_length)
     setattr(model.config, RESTATE_PROMPT, restate_prompt)
+    setattr(model.config, SHOWN_APART, shown_apart)
     if device_map is not None:
         setattr(model.config, DEVICE_MAP, device_map)
 

@@ -86,7 +86,10 @@ def read_template(tokenizer: PreTrainedTokenizerBase) -> Template:
     if again is not None and probing.added(["system", "user", "assistant", "system", "user"]) != user:
         again = None
     aside = probing.added([*opening, "user", "system"])
-    if aside is not None and probing.added([*opening, "user", "system", "assistant"]) != assistant:
+    answer = probing.added([*opening, "user", "system", "assistant"])
+    next_user = probing.added([*opening, "user", "system", "assistant", "user"])
+    # Some write whatever they do not know as a message of one of the sides.
+    if (answer, next_user) != (assistant, user) or aside in (user, assistant):
         aside = None
     return Template(
         system=system,

@@ -14,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from understudy.config import ModelConfig
 from understudy.models.attention import use_training_attention
-from understudy.models.chat_model import ChatModel
+from understudy.models.chat_model import RESTATE_PROMPT, SHOWN_APART, ChatModel
 
 END_OF_TURN = "<|eot|>"
 END_OF_DIALOGUE = "<|leaves|>"
@@ -78,7 +78,7 @@ def new_model(config: ModelConfig, seed: int) -> LlamaForCausalLM:
             pad_token_id=0,
             eos_token_id=1,
             bos_token_id=None,
-            restate_prompt=config.prompt == "each turn",
+            **{RESTATE_PROMPT: config.prompt == "each turn", SHOWN_APART: True},
         )
     )
     use_training_attention(model)

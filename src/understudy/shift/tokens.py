@@ -52,11 +52,9 @@ def model_shift(
     Raises:
         ModelError: if the models do not share their tokens and format.
     """
-    chat = ChatFormat.of(p, side)
-    if (
-        p.tokenizer.get_vocab() != q.tokenizer.get_vocab()
-        or chat.restate_prompt != ChatFormat.of(q, side).restate_prompt
-    ):
+    chat, other = ChatFormat.of(p, side), ChatFormat.of(q, side)
+    same_form = (chat.restate_prompt, chat.shown_apart) == (other.restate_prompt, other.shown_apart)
+    if not same_form or p.tokenizer.get_vocab() != q.tokenizer.get_vocab():
         raise ModelError(
             "two models with different tokens or formats cannot be compared token by token",
             where="shift",
