@@ -296,7 +296,8 @@ LATER_KEYS: Mapping[str, Any] = {
     for section, (defaults, keys) in _LATER.items()
     for key in keys
 } | {"sft.matrix_learning_rate": None, "sft.counting_weight": None}
-"""Keys with the values at which they change nothing, that runs of an earlier version lack and may be gone on with."""
+"""Keys that runs of an earlier version lack, with the values at which they change nothing, so that such a run may be gone on
+with. `sft.counting_weight` has none: what users were taught before cannot be had again."""
 
 
 def _repeated(values: Sequence[Any]) -> list[Any]:
