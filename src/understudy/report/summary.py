@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from understudy.report.palette import is_programme, is_referee
 from understudy.report.read import CellData, RunData, read_run
 from understudy.report.rounds import RoundRow, round_rows
 from understudy.results import ArmResult, Figure, Interactivity, Score
-from understudy.stats import paired_difference, recovered
+from understudy.stats import Interval, paired_difference, recovered
 
 PAIRS = (
     ("calibrated", "static"),
@@ -281,8 +282,12 @@ def _recovered(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]]) -> Estim
     seeds = [s for s in by_arm[arm] if s in by_arm["base"] and s in by_arm["oracle"]]
     if not seeds:
         return None
-    mine, base, oracle = ([by_arm[name][s].decoding["tuned"].reward for s in seeds] for name in (arm, "base", "oracle"))
-    return from_interval(recovered(mine, base, oracle).interval)
+    mine, base, oracle = ([by_arm[name][s].decoding["tuned"] for s in seeds] for name in (arm, "base", "oracle"))
+    if len(seeds) == 1 and oracle[0].low <= base[0].high:
+        # One seed cannot be tested over seeds; its dialogues tell whether there is a gain to have a share of.
+        return from_interval(Interval(math.nan, math.nan, math.nan, 1))
+    found = recovered([s.reward for s in mine], [s.reward for s in base], [s.reward for s in oracle])
+    return from_interval(found.interval)
 
 
 def _details(score: Score) -> dict[str, float]:
