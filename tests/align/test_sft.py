@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from understudy.align import sft_state
 from understudy.align.copying import learn_copying
-from understudy.align.sft import fit, validation_split, weights_of
+from understudy.align.sft import examples_of, fit, validation_split, weights_of
 from understudy.align.sft_state import Epoch, SFTState
 from understudy.config import ModelConfig, SFTConfig
 from understudy.errors import LogError
@@ -70,10 +70,14 @@ def test_the_weights_of_the_loss_by_hand(
     dialogue = replace(colour_logs[0], task=replace(colour_logs[0].task, user_prompt="paint"), messages=messages)
     prompt, own, heard = [0.25] * (len(tiny_model.tokenizer.tokenize(" paint")) + 2), [0.25, 1.0, 1.0], [0.25] * 3
     before = [*prompt, *own, *heard]
-    weights = weights_of(dialogue, ChatFormat(tiny_model.tokenizer, "user"), 0.25)
-    assert weights.tolist() == [*before, *[0.25] * 4, 0.25, 1.0, 1.0]  # shown as a system message, then the own turn
-    weights = weights_of(dialogue, ChatFormat(system_first_tokenizer, "user"), 0.25)
-    assert weights.tolist() == [*before, 0.25, 0.0, 0.0, 1.0, 1.0]  # within it
+
+    def weights(tokenizer: PreTrainedTokenizerBase) -> list[float]:
+        chat = ChatFormat(tokenizer, "user")
+        return weights_of(dialogue, examples_of([dialogue], chat)[0], chat, 0.25).tolist()
+
+    # Shown as a system message, then the own turn; shown within it.
+    assert weights(tiny_model.tokenizer) == [*before, *[0.25] * 4, 0.25, 1.0, 1.0]
+    assert weights(system_first_tokenizer) == [*before, 0.25, 0.0, 0.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("within", [False, True])

@@ -74,7 +74,7 @@ def test_what_is_shown_is_a_system_message_before_the_answer(tiny_model: ChatMod
     heard = user.heard("paint", SHOWN)
     assert len(heard) == len(ids)
     assert not any(heard[-8:])
-    assert user.shown_within("paint", SHOWN) == [False] * len(ids)
+    assert user.shown_within("paint", SHOWN) == []
     agent_ids, agent_mask = ChatFormat(tiny_model.tokenizer, "agent").dialogue("paint", SHOWN[:2])
     assert pieces(tiny_model, agent_ids, agent_mask)[6:12] == [
         ("<|system|>", False), ("you", False), ("sell", False), ("<|eot|>", False), ("<|assistant|>", False), ("which", True),
@@ -90,14 +90,12 @@ def test_where_no_system_message_may_stand_there_what_is_shown_heads_the_own_tur
         ("<|assistant|>", False), ("you", False), ("want", False), ("<|leaves|>", True), ("please", True), ("<|eot|>", True),
     ]  # fmt: skip
     assert user.before_own(SHOWN[:2]) == ids[-6:-3]
-    within = user.shown_within("paint", SHOWN)
-    assert [place for place, shown in enumerate(within) if shown] == [len(ids) - 5, len(ids) - 4]  # you want
-    assert len(within) == len(ids)
+    assert user.shown_within("paint", SHOWN) == [len(ids) - 5, len(ids) - 4]  # you want
 
 
 def test_a_model_of_an_earlier_version_reads_what_is_shown_where_it_learned_to(tiny_model: ChatModel) -> None:
     config, tokenizer = copy.deepcopy(tiny_model.model.config), tiny_model.tokenizer
-    assert ChatFormat.read(config, tokenizer, "user").before_own(SHOWN[:2])[-1:] != tokenizer.encode(" want")
+    assert ChatFormat.read(config, tokenizer, "user") == ChatFormat(tokenizer, "user", shown_apart=True)
     del config.shown_apart
     old = ChatFormat.read(config, tokenizer, "user").before_own(SHOWN[:2])
     assert pieces(tiny_model, old, [False] * 3) == [("<|assistant|>", False), ("you", False), ("want", False)]

@@ -30,6 +30,7 @@ from understudy.align.sft import fit
 from understudy.config import ModelConfig, SFTConfig, load_config
 from understudy.errors import ConfigError, ModelError
 from understudy.models.adapters import trainable
+from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.commit import BASE_COMMIT
 from understudy.models.load import load_chat_format, load_chat_model, refuse_unreachable
@@ -164,6 +165,7 @@ def test_of_a_model_with_images_the_language_model_is_kept(tmp_path: Path) -> No
     adapted.save(tmp_path / "adapter")
     again = load_chat_model(tmp_path / "adapter")
     assert trainable(again.model).keys() == trainable(adapted.model).keys()
+    assert ChatFormat.of(again, "user").shown_apart
     # What is saved is a model of text alone.
     start_model([], ModelConfig(base=str(base), max_length=200), 0).save(tmp_path / "saved")
     written = load_file(tmp_path / "saved" / "model.safetensors")

@@ -38,16 +38,19 @@ def examples_of(dialogues: Sequence[Dialogue], chat: ChatFormat) -> list[Example
     return [Example(*chat.dialogue(d.task.prompt(chat.side), d.messages)) for d in dialogues]
 
 
-def weights_of(dialogue: Dialogue, chat: ChatFormat, other_side_weight: float) -> torch.Tensor:
+def weights_of(dialogue: Dialogue, example: Example, chat: ChatFormat, other_side_weight: float) -> torch.Tensor:
     """[T] of the loss over the tokens of an example: 1 on what this side wrote, `other_side_weight` on what it was told.
 
     What the interface shows at the head of an own turn has none: a model that foresees it writes it there itself, and so
     tells the other side what is private.
+
+    Args:
+        example: the dialogue in the view of the chat format's side.
     """
-    prompt = dialogue.task.prompt(chat.side)
-    _, own = chat.dialogue(prompt, dialogue.messages)
-    shown = chat.shown_within(prompt, dialogue.messages)
-    return torch.tensor([1.0 if o else 0.0 if s else other_side_weight for o, s in zip(own, shown, strict=True)])
+    weights = [1.0 if own else other_side_weight for own in example.mask]
+    for place in chat.shown_within(dialogue.task.prompt(chat.side), dialogue.messages):
+        weights[place] = 0.0
+    return torch.tensor(weights)
 
 
 def validation_split(dialogues: Sequence[Dialogue], share: float, seed: int) -> tuple[list[Dialogue], list[Dialogue]]:
@@ -103,14 +106,14 @@ def fit(
     fitting, fitting_validation = _fitting(train, chat, limit), _fitting(validation, chat, limit)
     batches = batches_by_length([e for _, e in fitting], config.batch_tokens, pad, device)
     held_out = batches_by_length([e for _, e in fitting_validation], config.batch_tokens, pad, device)
-    weights = [weights_of(dialogue, chat, config.other_side_weight) for dialogue, _ in fitting]
+    weights = [weights_of(dialogue, example, chat, config.other_side_weight) for dialogue, example in fitting]
     auxiliary = None
     if side == "user" and (config.comparison_weight or config.counting_weight):
         targets = [targets_of(dialogue, chat) for dialogue, _ in fitting]
         auxiliary = AuxiliaryLoss(model.config.hidden_size, model.config.num_hidden_layers, config).to(device)
-    beside = list(auxiliary.parameters()) if auxiliary else []
-    parameters = [*trainable(model).values(), *beside]
-    optimizer = sft_optimizer(model, beside, config if side == "user" else config.of_agent())
+    heads = list(auxiliary.parameters()) if auxiliary else []
+    parameters = [*trainable(model).values(), *heads]
+    optimizer = sft_optimizer(model, heads, config if side == "user" else config.of_agent())
     total = min(config.steps, config.epochs * len(batches))
     warmup = max(1, round(config.warmup * total))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -134,17 +137,17 @@ def fit(
                 residual_dropout(model, config.dropout),
             ):
                 if auxiliary is None:
-                    logp, beside_it = token_logprobs(model, batch.ids), weight.new_zeros(())
+                    logp, auxiliary_loss = token_logprobs(model, batch.ids), weight.new_zeros(())
                 else:
                     logp, *states = token_logprobs_and_states(model, batch.ids, auxiliary.block)
-                    beside_it = auxiliary(*states, [targets[i] for i in batch.indices])
-                loss = -(logp * weight).sum() / weight.sum() + beside_it
+                    auxiliary_loss = auxiliary(*states, [targets[i] for i in batch.indices])
+                loss = -(logp * weight).sum() / weight.sum() + auxiliary_loss
                 optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             schedule.step()
-            so_far.stepped(-float((logp.detach() * own).sum()), int(own.sum()), float(beside_it.detach()))
+            so_far.stepped(-float((logp.detach() * own).sum()), int(own.sum()), float(auxiliary_loss.detach()))
         validation_nll, _ = mean_nll(model, held_out)
         so_far.finished_epoch(validation_nll)
         if on_epoch:

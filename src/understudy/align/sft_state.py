@@ -64,27 +64,27 @@ class SFTState:
         self.step = 0
         self.history: list[Epoch] = []
         self.best_weights = self._weights()
-        self._nll, self._tokens, self._beside = 0.0, 0, 0.0
+        self._nll, self._tokens, self._auxiliary_loss = 0.0, 0, 0.0
         self._save_at = time.monotonic() + _SAVE_EVERY_SECONDS
         if self._path:
             self._load(self._path)
 
-    def stepped(self, nll: float, tokens: int, beside: float) -> None:
+    def stepped(self, nll: float, tokens: int, auxiliary_loss: float) -> None:
         """Count an optimiser step: the NLL of its tokens in sum, and the loss beside it."""
         self.step += 1
         self._nll += nll
         self._tokens += tokens
-        self._beside += beside
+        self._auxiliary_loss += auxiliary_loss
         self._save_when_due()
 
     def finished_epoch(self, validation_nll: float) -> None:
         """Add the epoch to the history, and keep its weights if it is the best one."""
         best = min((e.validation_nll for e in self.history), default=math.inf)
         steps = self.step - (self.history[-1].step if self.history else 0)
-        beside = self._beside / steps if self._auxiliary is not None else None
+        auxiliary_loss = self._auxiliary_loss / steps if self._auxiliary is not None else None
         train_nll = self._nll / max(1, self._tokens)
-        self.history.append(Epoch(len(self.history), self.step, train_nll, validation_nll, beside))
-        self._nll, self._tokens, self._beside = 0.0, 0, 0.0
+        self.history.append(Epoch(len(self.history), self.step, train_nll, validation_nll, auxiliary_loss))
+        self._nll, self._tokens, self._auxiliary_loss = 0.0, 0, 0.0
         if validation_nll < best:
             self.best_weights = self._weights()
         self._save_when_due()
@@ -104,7 +104,7 @@ class SFTState:
         state = {
             "step": self.step,
             "history": [epoch.record() for epoch in self.history],
-            "epoch": [self._nll, self._tokens, self._beside],
+            "epoch": [self._nll, self._tokens, self._auxiliary_loss],
             "model": dict(trainable(self._model)),
             "best": self.best_weights,
             "auxiliary": self._auxiliary.state_dict() if self._auxiliary is not None else {},
@@ -120,7 +120,7 @@ class SFTState:
             return
         self.step = state["step"]
         self.history = [Epoch(**record) for record in state["history"]]
-        self._nll, self._tokens, self._beside = state["epoch"]
+        self._nll, self._tokens, self._auxiliary_loss = state["epoch"]
         self._model.load_state_dict(state["model"], strict=False)  # what is not trained is not in it
         self.best_weights = state["best"]
         if self._auxiliary is not None:

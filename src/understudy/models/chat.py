@@ -216,18 +216,20 @@ class ChatFormat:
                 marks += [False] * before + [include(message)] * words + [False] * tail
         return marks
 
-    def shown_within(self, prompt: str, messages: Sequence[Message]) -> list[bool]:
-        """For each token of `dialogue`: whether it is what the interface shows, at the head of an own turn."""
-        marks = [False] * len(self.start(prompt, own_opens=self.own_opens(messages)))
+    def shown_within(self, prompt: str, messages: Sequence[Message]) -> list[int]:
+        """Places in `dialogue` of what the interface shows at the head of an own turn; none where it stands apart."""
+        if self._aside is not None or not any(message.shown for message in messages):
+            return []
+        found: list[int] = []
+        place = len(self.start(prompt, own_opens=self.own_opens(messages)))
         for position, message in enumerate(messages):
-            if message.role != self.side:
-                marks += [False] * len(self.other(prompt, message, first=position == 0))
-                continue
-            head, before = len(self._own[0]), len(self.before_own(messages[:position]))
-            shown = before - head if self._aside is None else 0
-            rest = len(self.own(message, messages[:position])[0]) - head - shown
-            marks += [False] * head + [True] * shown + [False] * rest
-        return marks
+            if message.role == self.side:
+                before = messages[:position]
+                found += range(place + len(self._own[0]), place + len(self.before_own(before)))
+                place += len(self.own(message, before)[0])
+            else:
+                place += len(self.other(prompt, message, first=position == 0))
+        return found
 
     def own_opens(self, messages: Sequence[Message]) -> bool:
         """Whether this side speaks first, in a dialogue that holds these messages or is about to begin with its own."""

@@ -14,7 +14,8 @@ CONTEXT_LENGTH = "understudy_context_length"
 RESTATE_PROMPT = "restate_prompt"
 """Key of a model's config: whether its prompt is given again before each message of the other side."""
 SHOWN_APART = "shown_apart"
-"""Key of a model's config: whether what is shown is a message of its own; false or missing where it heads the own turn."""
+"""Key of a model's config: whether what is shown is a message of its own, or (also where this alone is missing) heads the
+own turn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -53,8 +54,7 @@ def model_shift(
         ModelError: if the models do not share their tokens and format.
     """
     chat, other = ChatFormat.of(p, side), ChatFormat.of(q, side)
-    same_form = (chat.restate_prompt, chat.shown_apart) == (other.restate_prompt, other.shown_apart)
-    if not same_form or p.tokenizer.get_vocab() != q.tokenizer.get_vocab():
+    if replace(other, tokenizer=chat.tokenizer) != chat or p.tokenizer.get_vocab() != q.tokenizer.get_vocab():
         raise ModelError(
             "two models with different tokens or formats cannot be compared token by token",
             where="shift",
