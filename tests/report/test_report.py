@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from command import understudy
 from understudy.config import ARMS
 from understudy.endpoint.answers import ANSWERS, SCORES, Answer, AnswerStore
 from understudy.errors import RunError
@@ -87,9 +88,9 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_one_seed_gives_shares_and_intervals_over_its_dialogues(demo: tuple[Path, str]) -> None:
     (family,) = summarise(demo[0]).families
     calibrated, interactive = family.row("calibrated"), family.row("interactive")
-    assert calibrated.recovered.mean == pytest.approx((0.61 - 0.40) / (0.70 - 0.40))
-    assert interactive.recovered.mean == pytest.approx((0.15 - 0.40) / (0.70 - 0.40))
-    assert not calibrated.recovered.has_interval
+    assert calibrated.recovered["tuned"].mean == pytest.approx((0.61 - 0.40) / (0.70 - 0.40))
+    assert interactive.recovered["tuned"].mean == pytest.approx((0.15 - 0.40) / (0.70 - 0.40))
+    assert not calibrated.recovered["tuned"].has_interval
     tuned = calibrated.rewards["tuned"]
     assert (tuned.mean, tuned.low, tuned.high) == pytest.approx((0.61, 0.58, 0.64))
     assert (tuned.over, tuned.n) == ("dialogues", 1000)
@@ -111,11 +112,36 @@ def test_seeds_give_t_intervals_and_paired_differences(full: tuple[Path, str]) -
     calibrated = edit.row("calibrated")
     assert (calibrated.rewards["tuned"].mean, calibrated.rewards["tuned"].over) == (pytest.approx(61), "seeds")
     # Ratio of the mean gains: ((56 - 40) + (66 - 40)) / 2 over 30.
-    assert calibrated.recovered.mean == pytest.approx(21 / 30)
+    assert calibrated.recovered["tuned"].mean == pytest.approx(21 / 30)
     assert edit.row("base").seeds == (0, 1, 2)
     words = Page(full[1]).words
-    assert "calibrated − static+25.0−38.5 to 88.52no" in words
+    # By seed, and at T=1, where every arm lies .1 lower.
+    assert "calibrated − static+25.0−38.5 to 88.5no+20.0, +30.0+25.0−38.5 to 88.5" in words
+    assert edit.difference("calibrated", "static", "greedy").by_seed == pytest.approx({0: 20, 1: 30})
     assert "illustrative" not in words
+
+
+def test_tables_have_every_seed_for_papers_and_notes(full: tuple[Path, str], tmp_path: Path) -> None:
+    asked = ("report", str(full[0]), "--out", str(tmp_path / "page.html"), "--tables", str(tmp_path / "tables.md"))
+    done = understudy(*asked, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "tables.md" in done.stdout
+    text = (tmp_path / "tables.md").read_text(encoding="utf-8")
+    assert (tmp_path / "page.html").is_file()
+    arms, differences, training = text.split("\n\n")[1:4]
+    rows = {cells[1]: cells[2:-1] for line in arms.splitlines() if (cells := [c.strip() for c in line.split("|")])}
+    assert {len(row) for row in rows.values()} == {10}
+    calibrated = rows["calibrated"]
+    assert calibrated[1:4] == ["61.0 [−2.5, 124.5]", "63.0 [−0.5, 126.5]", "56.0, 66.0"]
+    # The gains of seeds 0 and 1 differ so much that Fieller's interval of their share reaches far beyond either.
+    assert calibrated[4] == calibrated[5] == "70% [−142%, 282%]"
+    assert calibrated[6] == "52.0 [52.0, 52.0]"
+    assert rows["oracle"][4:6] == ["", ""]
+    assert "| calibrated - static | 25.0 [−38.5, 88.5] | +20.0, +30.0 | 25.0 [−38.5, 88.5] |" in differences
+    assert training.splitlines()[0].startswith("| training | AUC of contexts, last turn | by seed |")
+    assert "* negotiate, seed 2: nothing judged yet" in text
+    assert "interactive†" in rows
+    assert STAND_IN_NOTE in text
 
 
 def test_above_and_below_are_said_only_where_the_intervals_say_so(tmp_path: Path) -> None:
@@ -137,12 +163,12 @@ def test_the_headline_follows_other_results(tmp_path: Path) -> None:
     assert headline(summarise(tmp_path / "worse")) == "Calibrated ended below base; interactive ended above base."
     fake.write_cell(tmp_path / "b", "elicit", 0, tuned={**fake.TUNED, "oracle": 0.39})
     found = summarise(tmp_path / "b")
-    assert math.isnan(found.families[0].row("calibrated").recovered.mean)
+    assert math.isnan(found.families[0].row("calibrated").recovered["tuned"].mean)
     assert headline(found).startswith("The oracle's gain over base is not significant")
     # A gain that is within the intervals over the dialogues of one seed is no gain to have a share of.
     fake.write_cell(tmp_path / "little", "elicit", 0, tuned={**fake.TUNED, "oracle": 0.42})
     found = summarise(tmp_path / "little")
-    assert math.isnan(found.families[0].row("calibrated").recovered.mean)
+    assert math.isnan(found.families[0].row("calibrated").recovered["tuned"].mean)
     fake.write_cell(tmp_path / "c", "elicit", 0, tuned={"base": 0.4, "static": 0.5})
     assert headline(summarise(tmp_path / "c")) == "Best so far: static (0.50 on elicit)."
     for family, calibrated in (("elicit", 0.61), ("edit", 0.55)):

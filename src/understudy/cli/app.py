@@ -170,14 +170,20 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="HTML file. Default: report.html in the first run folder.")
     ] = None,
+    tables: Annotated[
+        Path | None, typer.Option(help="Also write the tables to this Markdown file, with every seed's figures.")
+    ] = None,
 ) -> None:
     """One self-contained HTML page from the files of a run, or of several, and the table in the terminal."""
     from rich.console import Console
 
-    from understudy.report import build_report, print_summary, summarise
+    from understudy.report import build_report, print_summary, summarise, write_tables
 
-    print_summary(summarise(run, *(others or [])), Console())
-    typer.echo(f"report: {build_report(run, *(others or []), out=out)}")
+    runs = (run, *(others or []))
+    print_summary(summarise(*runs), Console())
+    if tables is not None:
+        typer.echo(f"tables: {write_tables(*runs, out=tables)}")
+    typer.echo(f"report: {build_report(*runs, out=out)}")
 
 
 @app.command()

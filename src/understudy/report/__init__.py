@@ -6,6 +6,7 @@ from understudy.report.logs_page import build_logs_page
 from understudy.report.page import build_report
 from understudy.report.shift_page import build_shift_page
 from understudy.report.summary import Summary, summarise
+from understudy.report.tables import write_tables
 from understudy.report.terminal import print_summary
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "build_shift_page",
     "print_summary",
     "summarise",
+    "write_tables",
 ]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from understudy.report.measured import ShiftSources, TurnTest
+from understudy.report.by_turn import ShiftSources, TurnTest
 from understudy.report.summary import FamilySummary, Summary
 from understudy.report.words import number, percent, percent_between
 from understudy.shift.verdict import turns_in_words
@@ -49,7 +49,7 @@ def headline(summary: Summary) -> str:
 
 def _calibrated(families: Sequence[FamilySummary]) -> str:
     rows = [row for f in families if (row := f.row("calibrated")) is not None]
-    shares = [row.recovered.mean for row in rows if row.recovered is not None]
+    shares = [row.recovered["tuned"].mean for row in rows if "tuned" in row.recovered]
     finite = [share for share in shares if math.isfinite(share)]
     if not finite:
         if shares:
@@ -124,11 +124,11 @@ def findings(family: FamilySummary) -> list[str]:
     scale = family.reward_max
     sentences = []
     calibrated, interactive, base = family.row("calibrated"), family.row("interactive"), family.row("base")
-    if calibrated and calibrated.recovered and math.isfinite(calibrated.recovered.mean):
-        interval = percent_between(calibrated.recovered)
+    share = calibrated.recovered.get("tuned") if calibrated else None
+    if share and math.isfinite(share.mean):
+        interval = percent_between(share)
         inside = f" (95% interval {interval})" if interval else ""
-        share = percent(calibrated.recovered.mean)
-        sentences.append(f"Calibrated recovered {share}{inside} of the oracle's gain at tuned decoding.")
+        sentences.append(f"Calibrated recovered {percent(share.mean)}{inside} of the oracle's gain at tuned decoding.")
     ended = standing(family, "interactive", "base")
     if interactive and base and ended:
         reached, start = (number(row.rewards["tuned"].mean, scale, 2) for row in (interactive, base))

@@ -1,4 +1,4 @@
-"""What stands beside the main table: coherence, style and perplexity of users, agent x user, curves, sweeps."""
+"""What stands beside the main table: coherence, style and perplexity of users, agent x user, learning curves, sweeps."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from understudy.report.by_turn import reply_shifts
 from understudy.report.estimate import Estimate, of_intervals, of_scores, over_seeds
 from understudy.report.read import CellData
 from understudy.results import ArmResult, Score
-from understudy.shift.likelihood import TurnShift
 from understudy.stats import binomial_interval, late_rise
 
 
@@ -120,124 +120,6 @@ def late_rises(curves: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Est
             found = late_rise(mean)
             rises[arm] = Estimate(found.mean, found.low, found.high, found.n, "steps")
     return rises
-
-
-def shift_curves(cells: Sequence[CellData]) -> dict[str, dict[int, Estimate]]:
-    """AUC by turn and arm, at the turns that every measured seed of the arm has; `null` last."""
-    return dict(sorted(_curves(cells, "curves").items(), key=lambda item: item[0] == "null"))
-
-
-@dataclass(frozen=True)
-class TurnTest:
-    """One two-sample test at one turn, over the seeds.
-
-    Attributes:
-        tv_low: mean over the seeds of the lower bounds of the total variation.
-        shown_in: seeds whose bound is above 0.
-        seeds: that were measured at this turn.
-    """
-
-    auc: Estimate
-    tv_low: float
-    shown_in: int
-    seeds: int
-
-
-@dataclass(frozen=True)
-class ShiftSources:
-    """What an arm's policy and what the aligned user lead to, by turn."""
-
-    policy: Mapping[int, TurnTest]
-    simulator: Mapping[int, TurnTest]
-
-
-def shift_sources(cells: Sequence[CellData]) -> dict[str, ShiftSources]:
-    """By arm; empty for results of earlier versions."""
-    policy, simulator = _tests(cells, "policy"), _tests(cells, "simulator")
-    return {arm: ShiftSources(policy.get(arm, {}), simulator.get(arm, {})) for arm in {**policy, **simulator}}
-
-
-def detectable_shift(cells: Sequence[CellData]) -> tuple[float, float] | None:
-    """Least and largest total variation that the tests of `shift_sources` would have shown, over turns and seeds; None for
-    results of earlier versions, whose bounds hold for each turn by itself."""
-    measured = [
-        point.detectable
-        for cell in cells
-        if cell.shift is not None
-        for curves in (cell.shift.policy, cell.shift.simulator)
-        for curve in curves.values()
-        for point in curve
-        if point.detectable is not None
-    ]
-    return (min(measured), max(measured)) if measured else None
-
-
-def from_base(cells: Sequence[CellData]) -> dict[str, dict[str, dict[int, Estimate]]]:
-    """By unit (`messages`, `tokens`), arm and turn, total variation from the base among the dialogues that get there."""
-    units = dict.fromkeys(unit for cell in cells for result in cell.arms.values() for unit in result.from_base)
-    return {
-        unit: _by_turn(
-            [
-                {
-                    arm: {p.turn: _among_alive(p) for p in result.from_base[unit]}
-                    for arm, result in cell.arms.items()
-                    if result.from_base.get(unit)
-                }
-                for cell in cells
-            ]
-        )
-        for unit in units
-    }
-
-
-def _tests(cells: Sequence[CellData], part: str) -> dict[str, dict[int, TurnTest]]:
-    """At the turns that every measured seed of the arm has."""
-    bounds: dict[tuple[str, int], list[float]] = {}
-    for cell in cells:
-        curves = getattr(cell.shift, part) if cell.shift is not None else {}
-        for arm, curve in curves.items():
-            for point in curve:
-                bounds.setdefault((arm, point.turn), []).append(point.tv_low)
-    return {
-        arm: {turn: _turn_test(auc, bounds[arm, turn]) for turn, auc in curve.items()}
-        for arm, curve in _curves(cells, part).items()
-    }
-
-
-def _turn_test(auc: Estimate, bounds: Sequence[float]) -> TurnTest:
-    return TurnTest(auc, float(np.mean(bounds)), sum(low > 0 for low in bounds), len(bounds))
-
-
-def _curves(cells: Sequence[CellData], part: str) -> dict[str, dict[int, Estimate]]:
-    measured = [getattr(cell.shift, part) for cell in cells if cell.shift is not None]
-    return _by_turn(
-        [{arm: {p.turn: (p.auc, p.low, p.high) for p in c} for arm, c in curves.items()} for curves in measured]
-    )
-
-
-def reply_shifts(cells: Sequence[CellData]) -> dict[str, dict[int, Estimate]]:
-    """Total variation from the real users' replies by turn and user, among the dialogues that have a reply there."""
-    measured = [cell.users.reply_shift for cell in cells if cell.users is not None]
-    seeds = [{user: {p.turn: _among_alive(p) for p in c} for user, c in curves.items()} for curves in measured]
-    return _by_turn(seeds)
-
-
-def _among_alive(point: TurnShift) -> tuple[float, float, float]:
-    scale = point.dialogues / point.alive
-    return scale * point.tv, scale * point.low, scale * point.high
-
-
-def _by_turn(
-    seeds: Sequence[Mapping[str, Mapping[int, tuple[float, float, float]]]],
-) -> dict[str, dict[int, Estimate]]:
-    """Curves over the seeds, at the turns that all of them have; a single seed keeps its interval over dialogues."""
-    result: dict[str, dict[int, Estimate]] = {}
-    for name in dict.fromkeys(name for curves in seeds for name in curves):
-        found = [curves[name] for curves in seeds if curves.get(name)]
-        common = sorted(set.intersection(*map(set, found))) if found else []
-        if common:
-            result[name] = {turn: of_intervals([points[turn] for points in found]) for turn in common}
-    return result
 
 
 Points = list[tuple[float, Estimate | None, Estimate | None]]

@@ -8,20 +8,16 @@ from importlib import resources
 from pathlib import Path
 
 from understudy.report import findings, palette, words
+from understudy.report.by_turn import ShiftSources, detectable_shift, from_base, shift_curves, shift_sources
 from understudy.report.estimate import Estimate
 from understudy.report.measured import (
-    ShiftSources,
     UsersTable,
     agent_user_table,
-    detectable_shift,
-    from_base,
     late_rises,
     learning_curves,
     log_size_points,
     people_heard,
     severity_points,
-    shift_curves,
-    shift_sources,
     users_table,
 )
 from understudy.report.plots.arms import ended_plot, promised_plot

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from understudy.config import ARMS
-from understudy.report.estimate import Estimate, from_interval, of_intervals, of_scores, over_seeds
+from understudy.report.compared import DECODINGS, Difference, Judged, differences, recovered_shares
+from understudy.report.estimate import Estimate, of_intervals, of_scores, over_seeds
 from understudy.report.palette import is_programme, is_referee
 from understudy.report.read import CellData, RunData, read_run
 from understudy.report.rounds import RoundRow, round_rows
 from understudy.results import ArmResult, Figure, Interactivity, Score
-from understudy.stats import Interval, paired_difference, recovered
-
-PAIRS = (
-    ("calibrated", "static"),
-    ("calibrated", "multiturn-aware"),
-    ("calibrated", "interactive"),
-    ("calibrated", "base"),
-    ("multiturn-aware", "static"),
-    ("interactive", "base"),
-    ("control", "base"),
-)
-"""Which arms are compared by paired differences over seeds."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +22,9 @@ class ArmRow:
     Attributes:
         seeds: those in which the arm was judged.
         rewards: with the judging user, by decoding (`T=1`, `tuned`, `greedy`).
+        tuned: of each seed, at tuned decoding.
         temperatures: tuned temperatures of the seeds, each once; 0 is greedy.
-        recovered: share of the oracle's gain over base at tuned decoding (1 is all of it); None for these two and
-            without them; its mean is NaN where the oracle's gain is not significant.
+        recovered: share of the oracle's gain over base by decoding (1 is all of it; see `recovered_shares`).
         training_user: in words; None if the arm met nobody.
         in_training: reward over the last steps of training (sampled at T=1); None for arms without RL.
         walked_out, turns, failed, endings: at tuned decoding; means over seeds, `failed` and `endings` summed.
@@ -55,8 +43,9 @@ class ArmRow:
     arm: str
     seeds: tuple[int, ...]
     rewards: Mapping[str, Estimate]
+    tuned: tuple[float, ...]
     temperatures: tuple[float, ...]
-    recovered: Estimate | None
+    recovered: Mapping[str, Estimate]
     training_user: str | None
     in_training: Estimate | None
     walked_out: float
@@ -73,15 +62,6 @@ class ArmRow:
     interactivity: Estimate | None
     scored: int
     unscored: int
-
-
-@dataclass(frozen=True)
-class Difference:
-    """`arm - other` at tuned decoding, paired over the seeds that both have."""
-
-    arm: str
-    other: str
-    estimate: Estimate
 
 
 @dataclass(frozen=True)
@@ -123,8 +103,9 @@ class FamilySummary:
     def row(self, arm: str) -> ArmRow | None:
         return next((row for row in self.arms if row.arm == arm), None)
 
-    def difference(self, arm: str, other: str) -> Difference | None:
-        return next((d for d in self.differences if (d.arm, d.other) == (arm, other)), None)
+    def difference(self, arm: str, other: str, decoding: str = "tuned") -> Difference | None:
+        wanted = (arm, other, decoding)
+        return next((d for d in self.differences if (d.arm, d.other, d.decoding) == wanted), None)
 
 
 @dataclass(frozen=True)
@@ -193,29 +174,24 @@ def _family(name: str, cells: Sequence[CellData]) -> FamilySummary:
             by_arm.setdefault(arm, {})[cell.seed] = result
     names = [arm for arm in ARMS if arm in by_arm] + sorted(set(by_arm) - set(ARMS))
     first = next(iter(by_arm[names[0]].values()))
-    differences = tuple(
-        Difference(arm, other, estimate)
-        for arm, other in PAIRS
-        if arm in by_arm and other in by_arm and (estimate := _difference(by_arm[arm], by_arm[other])) is not None
-    )
     return FamilySummary(
         name=name,
         people=first.judge_label,
         reward_name=first.reward_name,
         reward_max=first.reward_max,
         arms=tuple(_row(arm, by_arm, cells) for arm in names),
-        differences=differences,
+        differences=differences(by_arm),
         finished=tuple(cell.seed for cell in cells if cell.all_judged),
         expected=tuple(cell.seed for cell in cells),
         rounds=round_rows(cells),
     )
 
 
-def _row(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]], cells: Sequence[CellData]) -> ArmRow:
+def _row(arm: str, by_arm: Judged, cells: Sequence[CellData]) -> ArmRow:
     results, judged = list(by_arm[arm].values()), _judged(cells, arm)
     tuned = [r.decoding["tuned"] for r in results]
     rewards = {}
-    for decoding in ("T=1", "tuned", "greedy"):
+    for decoding in DECODINGS:
         estimate = of_scores([r.decoding[decoding] for r in results if decoding in r.decoding])
         if estimate is not None:
             rewards[decoding] = estimate
@@ -229,8 +205,9 @@ def _row(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]], cells: Sequenc
         arm=arm,
         seeds=tuple(by_arm[arm]),
         rewards=rewards,
+        tuned=tuple(score.reward for score in tuned),
         temperatures=tuple(sorted({r.tuned_temperature for r in results})),
-        recovered=None if arm in ("base", "oracle") else _recovered(arm, by_arm),
+        recovered=recovered_shares(arm, by_arm),
         training_user=next((r.training_user for r in results if r.training_user is not None), None),
         in_training=over_seeds([r.training_reward for r in results if r.training_reward is not None]),
         walked_out=_mean([s.walked_out_share for s in tuned]),
@@ -276,20 +253,6 @@ def _of_figures(figures: Sequence[Figure | None]) -> Estimate | None:
     return of_intervals(found) if found else None
 
 
-def _recovered(arm: str, by_arm: Mapping[str, Mapping[int, ArmResult]]) -> Estimate | None:
-    if "base" not in by_arm or "oracle" not in by_arm:
-        return None
-    seeds = [s for s in by_arm[arm] if s in by_arm["base"] and s in by_arm["oracle"]]
-    if not seeds:
-        return None
-    mine, base, oracle = ([by_arm[name][s].decoding["tuned"] for s in seeds] for name in (arm, "base", "oracle"))
-    if len(seeds) == 1 and oracle[0].low <= base[0].high:
-        # One seed cannot be tested over seeds; its dialogues tell whether there is a gain to have a share of.
-        return from_interval(Interval(math.nan, math.nan, math.nan, 1))
-    found = recovered([s.reward for s in mine], [s.reward for s in base], [s.reward for s in oracle])
-    return from_interval(found.interval)
-
-
 def _details(score: Score) -> dict[str, float]:
     return {**score.details, "agent_turns": score.turns} if score.details else {}
 
@@ -304,14 +267,6 @@ def _over_seeds(seeds: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
 def _beyond(arm: Mapping[int, ArmResult], base: Mapping[int, ArmResult]) -> dict[str, Estimate]:
     pairs = [(_details(arm[s].decoding["tuned"]), _details(base[s].decoding["tuned"])) for s in arm if s in base]
     return _over_seeds([{name: mine[name] - start[name] for name in mine if name in start} for mine, start in pairs])
-
-
-def _difference(a: Mapping[int, ArmResult], b: Mapping[int, ArmResult]) -> Estimate | None:
-    seeds = [seed for seed in a if seed in b]
-    if not seeds:
-        return None
-    first, second = ([side[seed].decoding["tuned"].reward for seed in seeds] for side in (a, b))
-    return from_interval(paired_difference(first, second))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -115,7 +115,7 @@ def _cells(row: ArmRow, family: FamilySummary) -> list[str]:
     return [
         _name(row),
         *(rewards.get(decoding, "–") for decoding in ("T=1", "tuned", "greedy")),
-        percent(row.recovered.mean) if row.recovered else "",
+        percent(row.recovered["tuned"].mean) if "tuned" in row.recovered else "",
         number(row.in_training.mean, scale) if row.in_training else "",
         percent(row.walked_out),
         f"{row.cost['real_dialogues']:,.0f}",

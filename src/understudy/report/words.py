@@ -15,9 +15,9 @@ def number(value: float, reward_max: float = 1.0, digits: int = 3) -> str:
     return f"{value:.{digits if reward_max <= 2 else 1}f}".replace("-", "−")
 
 
-def signed(value: float, reward_max: float = 1.0) -> str:
+def signed(value: float, reward_max: float = 1.0, digits: int = 3) -> str:
     """A difference of rewards with its sign."""
-    return ("+" if value >= 0 else "") + number(value, reward_max)
+    return ("+" if value >= 0 else "") + number(value, reward_max, digits)
 
 
 def percent(value: float) -> str:
@@ -37,6 +37,13 @@ def between(estimate: Estimate, reward_max: float = 1.0) -> str:
     if not estimate.has_interval:
         return ""
     return f"{number(estimate.low, reward_max)} to {number(estimate.high, reward_max)}"
+
+
+def interval_of(estimate: Estimate, reward_max: float = 1.0, digits: int = 3) -> str:
+    """` [low, high]`, or empty without an interval."""
+    if not estimate.has_interval:
+        return ""
+    return f" [{number(estimate.low, reward_max, digits)}, {number(estimate.high, reward_max, digits)}]"
 
 
 def percent_between(estimate: Estimate) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -101,9 +102,10 @@ def _ended(axes: Any, family: FamilySummary, *, names: bool, room: float) -> Non
             fontweight="bold",
             bbox=_BEHIND,
         )
-        if row.recovered is not None and row.recovered.mean == row.recovered.mean:
+        share = row.recovered.get("tuned")
+        if share is not None and math.isfinite(share.mean):
             axes.annotate(
-                percent(row.recovered.mean),
+                percent(share.mean),
                 (1, place),
                 (-2, 0),
                 xycoords=("axes fraction", "data"),
@@ -113,7 +115,7 @@ def _ended(axes: Any, family: FamilySummary, *, names: bool, room: float) -> Non
                 fontsize=12,
                 color=MUTED,
             )
-    if any(row.recovered is not None for row in family.arms):
+    if any(row.recovered for row in family.arms):
         axes.annotate(
             "recovered",
             (1, -0.66),
