@@ -29,7 +29,7 @@ from understudy.runs import RunFolder
 from understudy.speaker import Speaker
 from understudy.stats import binomial_interval, bootstrap_interval
 from understudy.tasks import load_family
-from understudy.users.aligned import user_speaker
+from understudy.users.load import user_speaker
 from understudy.users.population import PopulationSpeaker, PromptedSpeaker
 
 DIALOGUES, REPLIES, TRUE_DIALOGUES = 500, 1000, 2000

@@ -29,7 +29,7 @@ from understudy.speaker import Speaker
 from understudy.stats import binomial_interval, bootstrap_interval
 from understudy.tasks.haggle.family import Haggle
 from understudy.types import Dialogue
-from understudy.users.aligned import load_user
+from understudy.users.load import load_user
 from understudy.users.population import PopulationSpeaker
 
 QUIET = ("refuse", "ask", "wish", "unclear")

@@ -30,14 +30,23 @@ def test_two_turns_have_the_likelihood_of_one_forward_pass(name: str, monkeypatc
     places = [0, 1, 2, 3]
     said = [m[0].ids for m in sampler.sample(places, first, rng.random((4, 1, 20)), stops=[1], temperature=1.0)]
     heard = [a + b for a, b in zip(said, answer, strict=True)]
-    found = sampler.sample(places, heard, rng.random((4, 1, 20)), stops=[1], temperature=1.0)
-    for before, new, (sampled,) in zip(first, heard, found, strict=True):
+    # Read with its likelihood, but for the last token: `sample` is to be given one.
+    scored = [len(b) - 1 for b in answer]
+    told = sampler.read(places, [new[:-1] for new in heard], scored)
+    found = sampler.sample(places, [new[-1:] for new in heard], rng.random((4, 1, 20)), stops=[1], temperature=1.0)
+    for before, new, count, likely, (sampled,) in zip(first, heard, scored, told, found, strict=True):
         ids = torch.tensor([before + new + sampled.ids])
         with torch.no_grad():
             logp = torch.log_softmax(model(ids).logits[0].float(), -1)
         start = len(before) + len(new)
         expected = [float(logp[start + i - 1, token]) for i, token in enumerate(sampled.ids)]
         assert sampled.logprobs == pytest.approx(expected, abs=1e-4)
+        read = new[-1 - count : -1]
+        expected = [float(logp[start - count - 2 + i, token]) for i, token in enumerate(read)]
+        assert -likely[0] == pytest.approx(expected, abs=1e-4)
+        places_before = logp[start - count - 2 : start - 2]
+        entropy = -(places_before.exp() * places_before).sum(-1)
+        assert likely[1] == pytest.approx(entropy.numpy(), abs=1e-4)
 
 
 def test_attention_that_cannot_be_replaced_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

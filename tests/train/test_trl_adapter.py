@@ -265,7 +265,6 @@ def test_two_processes_take_the_steps_of_one_and_go_on_when_killed(tiny_model: C
             ["rl.engine=verl", "rl.kl_weight=.1", "arms=base,interactive"],
             "verl would hold the policy to its model without",
         ),
-        (["rl.engine=verl", "rl.kl_weight=null", "arms=base,interactive"], "rl.kl_weight is null, a task's own"),
         (["rl.engine=trl", "rl.processes=2", "rl.shard=true"], "rl.shard is true, which does not go with the adapter"),
     ],
 )

@@ -640,7 +640,7 @@ def test_an_arm_of_a_comparison_asks_verl_for_what_the_local_loop_collects(
     (tmp_path / "stages" / "elicit" / "seed0" / "logs").mkdir()
     write_dialogues(tmp_path / "stages" / "elicit" / "seed0" / "logs" / "agent.jsonl", logged)
     for engine in ("local", "verl"):
-        config = CONFIG.model_copy(update={"rl": CONFIG.rl.model_copy(update={"engine": engine})})
+        config = CONFIG.model_copy(update={"rl": CONFIG.rl.model_copy(update={"engine": engine, "kl_weight": 0.05})})
         cell = Cell(config, "elicit", 0)
         needs = cell.stage("base"), cell.stage("user-aligned"), cell.stage("logs")
         for arm, user in (

@@ -20,7 +20,15 @@ from understudy.config.stages import (
     LogsConfig,
     SamplingConfig,
 )
-from understudy.config.training import Credit, ResidualConfig, RLConfig, SFTConfig, Tracker, VerlConfig
+from understudy.config.training import (
+    Credit,
+    ResidualConfig,
+    RLConfig,
+    SFTConfig,
+    SupportConfig,
+    Tracker,
+    VerlConfig,
+)
 
 __all__ = [
     "ARMS",
@@ -44,6 +52,7 @@ __all__ = [
     "SFTConfig",
     "SamplingConfig",
     "StageConfig",
+    "SupportConfig",
     "Tracker",
     "UnseenUserModelConfig",
     "UserModelConfig",

@@ -15,7 +15,14 @@ from pydantic_core import PydanticCustomError
 from understudy.config.base import LogSize, OpenShare, Seed, Share, StageConfig, Temperature, broken, on_hub
 from understudy.config.endpoint import ENDPOINT_LIMITS, InteractivityConfig, PromptedConfig
 from understudy.config.models import ModelConfig, UnseenUserModelConfig, UserModelConfig
-from understudy.config.training import RealignmentConfig, ResidualConfig, RLConfig, SFTConfig, VerlConfig
+from understudy.config.training import (
+    RealignmentConfig,
+    ResidualConfig,
+    RLConfig,
+    SFTConfig,
+    SupportConfig,
+    VerlConfig,
+)
 
 Arm = Literal["base", "control", "static", "multiturn-aware", "interactive", "calibrated", "oracle"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
@@ -138,6 +145,8 @@ class CompareConfig(StageConfig):
     """Supervised fine-tuning."""
     residual: ResidualConfig = ResidualConfig()
     """Alignment of the user beyond SFT."""
+    support: SupportConfig = SupportConfig()
+    """What the aligned user has learned to answer."""
     rl: RLConfig = RLConfig()
     """Reinforcement learning."""
     realignment: RealignmentConfig = RealignmentConfig()
@@ -255,11 +264,10 @@ class CompareConfig(StageConfig):
     def _refuse_with_adapter(self) -> None:
         """What cannot train the adapter of `model.lora_rank`."""
         adapter = f"the adapter of model.lora_rank ({self.model.lora_rank})"
-        if self.rl.engine == "verl" and self.rl.kl_weight != 0:
-            weight = "null, a task's own" if self.rl.kl_weight is None else f"{self.rl.kl_weight:g}"
+        if self.rl.engine == "verl" and self.rl.kl_weight:
             raise broken(
                 "rl.kl_weight",
-                f"rl.kl_weight is {weight}, but verl would hold the policy to its model without {adapter}, which "
+                f"rl.kl_weight is {self.rl.kl_weight:g}, but verl would hold the policy to its model without {adapter}, which "
                 "is not the agent that training starts from",
                 "set rl.kl_weight to 0, or rl.engine to local or trl",
             )
@@ -295,7 +303,7 @@ LATER_KEYS: Mapping[str, Any] = {
     f"{section}.{key}": defaults.model_dump(mode="json")[key]  # as a manifest holds it
     for section, (defaults, keys) in _LATER.items()
     for key in keys
-} | {"sft.matrix_learning_rate": None, "sft.counting_weight": None}
+} | {"sft.matrix_learning_rate": None, "sft.counting_weight": None, "support.quantile": None}
 """Keys that runs of an earlier version lack, with the values at which they change nothing, so that such a run may be gone on
 with. `sft.counting_weight` has none: what users were taught before cannot be had again."""
 

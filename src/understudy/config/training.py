@@ -66,6 +66,13 @@ class ResidualConfig(StageConfig):
     """Nats per reply that the energy must see on held-out persons to be used at all, 0 to 10: candidates cost time."""
 
 
+class SupportConfig(StageConfig):
+    """How unlike the logs an agent may talk before the aligned user, who has learned no answer to it, leaves."""
+
+    quantile: OpenShare | None = 0.99
+    """Share of the agents' messages in held-out logs that it answers, between 0 and 1; null: it answers whatever is said."""
+
+
 class RealignmentConfig(StageConfig):
     """The calibrated arm gone on with, after the user was aligned again on dialogues of people with its agent, in rounds."""
 
@@ -107,8 +114,8 @@ class RLConfig(StageConfig):
     """Taken off their reward per token of the agent, as a share of the family's largest reward, 0 (none) to 1."""
     learning_rate: LearningRate = 6e-4
     """AdamW's learning rate, above 0 and at most 1; 1e-3 wrecked tiny models within 10 steps in our trials."""
-    kl_weight: Annotated[float, Field(ge=0, le=100)] | None = None
-    """Weight of the KL penalty towards the start of training, 0 (none) to 100; null: the task's own. The oracle has none."""
+    kl_weight: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Weight of the KL penalty towards the start of training, 0 (none) to 100, in every arm but the oracle."""
     clip: OpenShare = 0.2
     """Half-width of the ratio's clipping interval, between 0 and 1 (PPO, arXiv 1707.06347)."""
     max_grad_norm: Annotated[float, Field(gt=0, le=1e6)] = 1.0
@@ -138,11 +145,6 @@ class RLConfig(StageConfig):
 
     tracker: Tracker | None = None
     """Where learning curves go besides `metrics.jsonl`: `tensorboard`, `wandb`, `trackio` (docs/engines.md); null: nowhere."""
-
-    @property
-    def penalty(self) -> float:
-        """`kl_weight` as a number: 0 where it is left open and nothing has filled in the task's own (see `Cell.rl`)."""
-        return self.kl_weight or 0.0
 
     @model_validator(mode="after")
     def _rules(self) -> RLConfig:

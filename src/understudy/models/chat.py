@@ -216,6 +216,10 @@ class ChatFormat:
                 marks += [False] * before + [include(message)] * words + [False] * tail
         return marks
 
+    def ending(self, message: Message) -> tuple[int, int]:
+        """How many tokens of `other` are the words of the other side's message, and how many stand after them."""
+        return len(self._said(message)), len(self._other[1])
+
     def shown_within(self, prompt: str, messages: Sequence[Message]) -> list[int]:
         """Places in `dialogue` of what the interface shows at the head of an own turn; none where it stands apart."""
         if self._aside is not None or not any(message.shown for message in messages):

@@ -84,6 +84,36 @@ def token_logprobs(model: PreTrainedModel, ids: torch.Tensor, temperature: float
     return _logprobs(_tempered(logits, temperature), ids)
 
 
+class Surprise(NamedTuple):
+    """How unlikely tokens are to a model, and how unlikely it expects its own to be there, in nats and nats squared.
+
+    Attributes:
+        nats: minus the log-probability of each token after those before it.
+        expected: its expectation under the model, the entropy of the next token.
+        variance: under the model.
+    """
+
+    nats: torch.Tensor
+    expected: torch.Tensor
+    variance: torch.Tensor
+
+    @classmethod
+    def of(cls, logits: torch.Tensor, ids: torch.Tensor) -> Surprise:
+        """Of tokens [B, n], each after the logits [B, n, V] before it."""
+        logp = torch.log_softmax(logits.float(), -1)
+        chance = logp.exp()
+        expected = -(chance * logp).sum(-1)
+        variance = (chance * logp**2).sum(-1) - expected**2
+        return cls(-logp.gather(2, ids[:, :, None])[:, :, 0], expected, variance.clamp(min=0))
+
+
+def token_surprise(model: PreTrainedModel, ids: torch.Tensor) -> Surprise:
+    """Of all tokens [B, T] but the first of each row; each [B, T - 1]."""
+    with training_autocast():
+        logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+    return Surprise.of(logits, ids[:, 1:])
+
+
 def token_logprobs_and_chance(
     model: PreTrainedModel, ids: torch.Tensor, token: int
 ) -> tuple[torch.Tensor, torch.Tensor]:

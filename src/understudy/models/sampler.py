@@ -16,6 +16,7 @@ from understudy.models.cache import RaggedCache
 from understudy.models.chat_model import context_length
 from understudy.models.decoding import DecodingSteps, stream_context
 from understudy.models.layers import layers_of
+from understudy.models.likelihood import Surprise
 from understudy.models.placement import is_spread
 from understudy.models.precision import sampling_dtype
 from understudy.models.weights import copy_weights, sampling_copy
@@ -40,6 +41,21 @@ class Sampled:
     ids: list[int]
     logprobs: list[float]
     stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Fed:
+    """Tokens that some rows were fed, padded on the left.
+
+    Attributes:
+        rows: [R] of the working copy.
+        tokens: [R, n].
+        logits: [R, k, V] after the last k of them.
+    """
+
+    rows: np.ndarray
+    tokens: torch.Tensor
+    logits: torch.Tensor
 
 
 class Sampler:
@@ -68,7 +84,7 @@ class Sampler:
         self.cache = RaggedCache.empty(self.model.config.num_hidden_layers, width, dtype, self.device)
         self.held = np.zeros(width, dtype=np.int64)
         self._on_one_device = not is_spread(self.model)
-        self._step = DecodingSteps(self._forward, self.device, captures=self._on_one_device)
+        self._step = DecodingSteps(self._next, self.device, captures=self._on_one_device)
         if self.layers.recurrent:
             self._refuse_states_of_its_own()
 
@@ -112,6 +128,44 @@ class Sampler:
             finally:
                 self._step.forget()
 
+    @contextmanager
+    def _at(self, places: np.ndarray) -> Iterator[RaggedCache]:
+        """The cache of some places to feed tokens to, [B] in their order; written back unless it is the whole itself."""
+        order, start = torch.as_tensor(places, device=self.device), self.held[places]
+        whole = np.array_equal(places, np.arange(self.cache.rows))
+        work = self.cache if whole else self.cache.select(order, int(start.max()))
+        work.states.clear(torch.as_tensor(np.flatnonzero(start == 0), device=self.device))
+        yield work
+        if not whole:
+            self.cache.store(order, work)
+
+    def read(self, places: Sequence[int], new_ids: Sequence[Sequence[int]], scored: Sequence[int]) -> list[np.ndarray]:
+        """Feed each place its new tokens, and tell how surprised the model is by the last of them.
+
+        Args:
+            places: [B] distinct places.
+            new_ids: [B] the tokens that each place has not seen yet.
+            scored: [B] how many of the last ones to tell of, fewer than there are.
+
+        Returns:
+            [B] of [3, scored], the rows as in `Surprise`.
+        """
+        found: list[list[np.ndarray]] = [[] for _ in places]
+        ends: dict[int, torch.Tensor] = {}
+        with self._sampling(), self._at(np.asarray(places)) as work:
+            for fed in self._feed(work, np.asarray(places), new_ids, scored):
+                told = fed.tokens.shape[1] - fed.logits.shape[1] + 1
+                surprise = torch.stack(Surprise.of(fed.logits[:, :-1], fed.tokens[:, told:])).cpu().numpy()
+                for place, row in enumerate(fed.rows.tolist()):
+                    if row in ends:  # it was fed in parts
+                        first = Surprise.of(ends[row][None, None], fed.tokens[place : place + 1, :1])
+                        found[row].append(torch.cat(first).cpu().numpy())
+                    found[row].append(surprise[:, place])
+                    if self.layers.recurrent:
+                        ends[row] = fed.logits[place, -1]
+        joined = (np.concatenate(parts, axis=1) for parts in found)
+        return [part[:, part.shape[1] - count :] for part, count in zip(joined, scored, strict=True)]
+
     def sample(
         self,
         places: Sequence[int],
@@ -136,20 +190,15 @@ class Sampler:
             [B][K]
         """
         count, limit = uniforms.shape[1:]
-        place_array = np.asarray(places)
-        fed = np.array([len(ids) for ids in new_ids])
-        start = self.held[place_array]
-        lengths = start + fed
         with self._sampling():
-            order = torch.as_tensor(place_array, device=self.device)
-            whole = np.array_equal(place_array, np.arange(self.cache.rows))
-            work = self.cache if whole else self.cache.select(order, int(start.max()))
-            work.states.clear(torch.as_tensor(np.flatnonzero(start == 0), device=self.device))
-            feed = self._feed_in_step if self.layers.recurrent else self._feed
-            logits = feed(work, new_ids, fed, start)
-            if not whole:
-                self.cache.store(order, work)
-            self.held[place_array] = lengths
+            with self._at(np.asarray(places)) as work:
+                logits: torch.Tensor | None = None
+                for fed in self._feed(work, np.asarray(places), new_ids, [0] * len(places)):
+                    if logits is None:
+                        logits = torch.empty(len(places), fed.logits.shape[2], device=self.device)
+                    logits[torch.as_tensor(fed.rows, device=self.device)] = fed.logits[:, -1]
+            assert logits is not None  # there is at least one place, with at least one token
+            lengths = self.held[np.asarray(places)]
             if count > 1:
                 copies = torch.arange(len(places), device=self.device).repeat_interleave(count)
                 work, logits, lengths = (
@@ -157,7 +206,7 @@ class Sampler:
                     logits[copies],
                     np.repeat(lengths, count),
                 )
-            elif whole:
+            elif work is self.cache:
                 work = work.branch()
             written = self._decode(work, logits, lengths, uniforms.reshape(-1, limit), stops, temperature)
         return [written[row : row + count] for row in range(0, len(written), count)]
@@ -208,66 +257,85 @@ class Sampler:
         return [Sampled(i, lp, bool(s)) for i, lp, s in zip(ids_out, logprobs_out, stopped, strict=True)]
 
     def _feed(
-        self, work: RaggedCache, new_ids: Sequence[Sequence[int]], fed: np.ndarray, start: np.ndarray
-    ) -> torch.Tensor:
-        """Feed each row of `work` its new tokens, in groups of about one length so that little of it is padding.
+        self, work: RaggedCache, places: np.ndarray, new_ids: Sequence[Sequence[int]], scored: Sequence[int]
+    ) -> Iterator[_Fed]:
+        """Feed each row of `work` the new tokens of its place; `scored` of the last ones are to have logits before them."""
+        counts = np.array([len(ids) for ids in new_ids])
+        start = self.held[places]
+        self.held[places] = start + counts
+        if self.layers.recurrent:
+            return self._feed_in_step(work, new_ids, counts, start, keep=0 if any(scored) else 1)
+        return self._feed_in_groups(work, new_ids, counts, start, np.asarray(scored) + 1)
+
+    def _feed_in_groups(
+        self,
+        work: RaggedCache,
+        new_ids: Sequence[Sequence[int]],
+        counts: np.ndarray,
+        start: np.ndarray,
+        keep: np.ndarray,
+    ) -> Iterator[_Fed]:
+        """In groups of about one length, so that little of what is fed is padding.
 
         Args:
-            fed: [B] how many new tokens each row has.
+            counts: [B] how many new tokens each row has.
             start: [B] how many tokens each row holds already.
-
-        Returns:
-            [B, V] logits after the last token of each row.
+            keep: [B] after how many of its last tokens logits are asked for.
         """
-        parts, order = [], np.argsort(fed, kind="stable")
+        order = np.argsort(counts, kind="stable")
         while len(order):
-            group = order[: max(_SMALLEST_GROUP, int((fed[order] <= _PADDING * fed[order[0]]).sum()))]
+            group = order[: max(_SMALLEST_GROUP, int((counts[order] <= _PADDING * counts[order[0]]).sum()))]
             order = order[len(group) :]
-            chunk = int(fed[group].max())
+            chunk = int(counts[group].max())
             tokens = np.zeros((len(group), chunk), dtype=np.int64)
             for row, index in enumerate(group):
-                tokens[row, chunk - fed[index] :] = new_ids[index]
-            offset = np.arange(chunk)[None, :] - (chunk - fed[group])[:, None]
+                tokens[row, chunk - counts[index] :] = new_ids[index]
+            offset = np.arange(chunk)[None, :] - (chunk - counts[group])[:, None]
             positions = np.where(offset >= 0, start[group][:, None] + offset, -1)
             work.reserve(int(positions.max()) + 1)
-            arguments = (torch.as_tensor(part, device=self.device) for part in (tokens, positions, group))
-            parts.append((group, self._forward(work, *arguments)))
-        return self._in_order(parts, len(fed))
+            given, placed, rows = (torch.as_tensor(part, device=self.device) for part in (tokens, positions, group))
+            yield _Fed(group, given, self._forward(work, given, placed, rows, keep=int(keep[group].max())))
 
     def _feed_in_step(
-        self, work: RaggedCache, new_ids: Sequence[Sequence[int]], fed: np.ndarray, start: np.ndarray
-    ) -> torch.Tensor:
-        """As `_feed`, without padding, which would disturb recurrent layers: rows go on together until one of them ends."""
-        parts, done = [], np.zeros(len(fed), dtype=np.int64)
-        while len(rows := np.flatnonzero(done < fed)):
-            count = int((fed - done)[rows].min())
+        self, work: RaggedCache, new_ids: Sequence[Sequence[int]], counts: np.ndarray, start: np.ndarray, *, keep: int
+    ) -> Iterator[_Fed]:
+        """As `_feed_in_groups`, without padding, which would disturb recurrent layers: rows go on together until one ends."""
+        done = np.zeros(len(counts), dtype=np.int64)
+        while len(rows := np.flatnonzero(done < counts)):
+            count = int((counts - done)[rows].min())
             if not self.layers.reads_on:
                 begins = rows[start[rows] + done[rows] == 0]
-                rows, count = (begins, int(fed[begins].min())) if len(begins) else (rows, 1)
+                rows, count = (begins, int(counts[begins].min())) if len(begins) else (rows, 1)
             tokens = np.array([new_ids[row][done[row] : done[row] + count] for row in rows.tolist()])
             positions = (start + done)[rows][:, None] + np.arange(count)
             work.reserve(int(positions.max()) + 1)
-            some = None if len(rows) == len(fed) else torch.as_tensor(rows, device=self.device)
-            given, places = (torch.as_tensor(part, device=self.device) for part in (tokens, positions))
-            parts.append((rows, self._forward(work, given, places, some)))
+            some = None if len(rows) == len(counts) else torch.as_tensor(rows, device=self.device)
+            given, placed = (torch.as_tensor(part, device=self.device) for part in (tokens, positions))
+            yield _Fed(rows, given, self._forward(work, given, placed, some, keep=keep))
             done[rows] += count
-        return self._in_order(parts, len(fed))
-
-    def _in_order(self, parts: Sequence[tuple[np.ndarray, torch.Tensor]], rows: int) -> torch.Tensor:
-        """[rows, V] the logits of groups of rows, the latest of each row."""
-        logits = torch.empty(rows, parts[0][1].shape[1], device=self.device)
-        for group, found in parts:
-            logits[torch.as_tensor(group, device=self.device)] = found
-        return logits
 
     def _forward(
-        self, work: RaggedCache, tokens: torch.Tensor, positions: torch.Tensor, rows: torch.Tensor | None = None
+        self,
+        work: RaggedCache,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        rows: torch.Tensor | None = None,
+        *,
+        keep: int = 1,
     ) -> torch.Tensor:
-        """Logits after the last token of each row (of `rows` of the cache; None for all), [B, V] in fp32."""
+        """Logits after the last `keep` tokens of each row (of `rows` of the cache; None for all), [B, keep, V] in fp32.
+
+        Args:
+            keep: 0 for all tokens.
+        """
         places = self.layers.arguments(work, positions, rows)
-        logits: torch.Tensor = self.model(input_ids=tokens, use_cache=True, logits_to_keep=1, **places).logits
+        logits: torch.Tensor = self.model(input_ids=tokens, use_cache=True, logits_to_keep=keep, **places).logits
         work.settle()
-        return logits[:, -1].float()
+        return logits[:, -keep:].float()
+
+    def _next(self, work: RaggedCache, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """[B, V] logits after one token of each row."""
+        return self._forward(work, tokens, positions)[:, -1]
 
 
 def _refuse_scaled_queries(model: PreTrainedModel) -> None:

@@ -57,6 +57,12 @@ class View:
         if request.forced:
             self._append(self.format.words(request.forced))
 
+    def last_heard(self, message: Message) -> slice:
+        """Where the words of the other side's message that was read last stand, with the token that ends them."""
+        words, after = self.format.ending(message)
+        start = self.heard - after - words
+        return slice(start, start + words + min(after, 1))
+
     def write(self, sampled: Sampled) -> None:
         """Append this side's next message as it was sampled; its end of turn unsampled where it stopped without."""
         start = len(self.ids)

@@ -1,4 +1,4 @@
-"""The stage that aligns a user on the logs: SFT, then its residual energy."""
+"""The stage that aligns a user on the logs: SFT, then its residual energy, and what it has learned to answer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from understudy.align.residual import fit_residual
 from understudy.align.sft import texts_of, validation_split
+from understudy.align.support import fit_support
 from understudy.config import ModelConfig
 from understudy.logs.read import conversations, read_dialogues
 from understudy.models.start import start_model
@@ -25,10 +26,10 @@ def align_user(
     start: str | None = None,
     dialogues: int | None = None,
     held_out: str | None = None,
-    energy: bool = True,
+    judges: bool = False,
     met: Sequence[str] = (),
 ) -> None:
-    """Align a fresh user model on one part of the logs: `model/` (its residual energy beside it), `history.json`.
+    """Align a fresh user model on one part of the logs: `model/` (residual energy and support beside it), `history.json`.
 
     Args:
         part: of the logs.
@@ -36,7 +37,8 @@ def align_user(
         start: the stage with the model to start from; None for scratch.
         dialogues: how many of the part's dialogues to use; all where None.
         held_out: names the persons who choose the epoch, the same for every user with the same name; `label` where None.
-        energy: whether to learn a residual energy. A user without one has a likelihood.
+        judges: whether it is to judge agents, not to train them: it then has a likelihood, so no residual energy, and answers
+            whatever they say.
         met: stages with dialogues of people and an agent in training, to fit on beside the logs.
     """
     logs = read_dialogues(context.input(cell.stage("logs")) / f"{part}.jsonl")
@@ -60,7 +62,7 @@ def align_user(
         "parameters": chat_model.parameters,
         "dialogues": conversations(logs),
     }
-    if energy and cell.config.residual.candidates > 1:
+    if not judges and cell.config.residual.candidates > 1:
         residual, residual_fit = fit_residual(
             chat_model,
             logs,
@@ -74,4 +76,7 @@ def align_user(
         if residual.weights:  # else there is nothing to weigh candidates by, and the user is sampled as it is
             residual.save(context.output / "model")
         record["residual"] = residual_fit.record()
+    if not judges and (quantile := cell.config.support.quantile) is not None:
+        support = fit_support(chat_model, validation, quantile, batch_tokens=sft.batch_tokens)
+        support.save(context.output / "model")
     write_json(context.output / "history.json", record)

@@ -13,7 +13,7 @@ from understudy.results import PROGRAMME
 from understudy.runs import stream_seed
 from understudy.scheduler import StageContext
 from understudy.speaker import Speaker
-from understudy.tasks import is_known, kl_weight_of, load_family
+from understudy.tasks import is_known, load_family
 from understudy.tasks.base import CorpusFamily, HasVariants, KeepsForJudging, TaskFamily
 from understudy.types import Dialogue
 from understudy.users.spec import UserSpec
@@ -86,18 +86,12 @@ class Cell:
         return cast(CorpusFamily, self.training_family())
 
     def rl(self, arm: str) -> RLConfig:
-        """The settings that an arm trains with, the weight of its KL penalty filled in.
+        """The settings that an arm trains with.
 
-        The oracle has no penalty: its users are never wrong, and one that is held back would be too easy a reference.
+        The oracle has no KL penalty: its users are never wrong, and one that is held back would be too easy a reference.
         """
         settings = self.config.rl
-        if arm == "oracle":
-            weight = 0.0
-        elif settings.kl_weight is None:
-            weight = kl_weight_of(self.training_family())
-        else:
-            weight = settings.kl_weight
-        return settings.model_copy(update={"kl_weight": weight})
+        return settings.model_copy(update={"kl_weight": 0.0}) if arm == "oracle" else settings
 
     def goals(self, *, held_out: bool) -> bool | None:
         """Which goals to draw (see `draw_task`); a family of a folder keeps its parts apart by itself."""
@@ -150,7 +144,13 @@ class Cell:
         """As `user`, for a process that is to make the speaker."""
         if (models := self.user_models(label, context)) is not None:
             trusted = self.user_config(label).remote_code
-            return UserSpec(kind="models", models=tuple(models), energies=label != ALIGNED_BY_SFT, remote_code=trusted)
+            return UserSpec(
+                kind="models",
+                models=tuple(models),
+                energies=label != ALIGNED_BY_SFT,
+                cautious=True,
+                remote_code=trusted,
+            )
         if label == POPULATION:
             return UserSpec(kind="population")
         return UserSpec(kind="prompted", severity=severity, answers=context.shared / ANSWERS)

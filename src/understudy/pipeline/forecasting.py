@@ -21,7 +21,7 @@ from understudy.scheduler import StageContext
 from understudy.speaker import Speaker
 from understudy.tasks.base import KnownUserFamily, TaskFamily
 from understudy.types import Dialogue
-from understudy.users.aligned import user_speaker
+from understudy.users.load import user_speaker
 from understudy.users.population import PopulationSpeaker
 
 _DIALOGUES = "dialogues.jsonl"

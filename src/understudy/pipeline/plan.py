@@ -11,7 +11,7 @@ from understudy.pipeline.cell import ALIGNED, LOG_ARMS, PROMPTED, REFEREE, REFER
 from understudy.pipeline.log_parts import refuse_empty_parts
 from understudy.pipeline.peoples_logs import check_peoples_logs
 from understudy.scheduler import Stage
-from understudy.tasks import is_known, kl_weight_of, load_family
+from understudy.tasks import is_known, load_family
 from understudy.tasks.base import TaskFamily
 
 # Stage functions live in modules that import torch; they are imported by name inside the worker processes.
@@ -29,15 +29,14 @@ def check_comparison(config: CompareConfig) -> None:
     """What a comparison needs beyond a valid config; every family is made once, before any stage runs.
 
     Raises:
-        ConfigError: if a family is unknown, cannot be made or has neither a population nor a corpus, or its KL penalty is no
-            weight; an arm has no user; some models are pretrained and others are not; a part of the logs would have nobody; or
-            the sweep over log sizes asks for more dialogues than the alignment part will hold.
+        ConfigError: if a family is unknown, cannot be made or has neither a population nor a corpus; an arm has no user; some
+            models are pretrained and others are not; a part of the logs would have nobody; or the sweep over log sizes asks for
+            more dialogues than the alignment part will hold.
         LogError: if a family's data folder lacks what it needs, or people's dialogues (`logs.path`) do.
     """
     _refuse_mixed_starts(config)
     for name in config.families:
         family = load_family(name, config.data)
-        kl_weight_of(family)  # refuses what is no weight
         if not is_known(name) and not (hasattr(family, "corpus") and hasattr(family, "for_judging")):
             raise ConfigError(
                 f"{name!r} has neither a population nor a corpus of people's dialogues",
@@ -173,7 +172,7 @@ def _referee(cell: Cell) -> Iterator[Stage]:
     for name in names:
         model = cell.config.referee_model
         title = f"{REFEREE}: candidate {name[len(REFEREE) + 1 :]}"
-        yield _align(cell, name, title, part=REFEREE_LOGS, model=model, held_out=REFEREE, energy=False)
+        yield _align(cell, name, title, part=REFEREE_LOGS, model=model, held_out=REFEREE, judges=True)
     stages = tuple(cell.stage(f"user-{name}") for name in names)
     needs = [cell.stage("logs"), *stages]
     function = f"{_REFEREE}:choose_referee"

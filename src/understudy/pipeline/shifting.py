@@ -34,7 +34,7 @@ from understudy.shift.two_sample import null_curve, shift_curve
 from understudy.speaker import Speaker
 from understudy.tasks.base import KnownUserFamily, ReadsActs
 from understudy.types import Dialogue, Message, Role
-from understudy.users.aligned import user_speaker
+from understudy.users.load import user_speaker
 from understudy.users.population import PopulationSpeaker
 from understudy.users.residual import ResidualEnergy
 

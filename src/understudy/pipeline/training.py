@@ -39,7 +39,7 @@ def train_arm(
     start: str | None = None,
     rounds: int = 0,
 ) -> None:
-    """GRPO: `model/`, `metrics.jsonl`, `budget.json`, `settings.json` (of the arm, its KL penalty filled in).
+    """GRPO: `model/`, `metrics.jsonl`, `budget.json`, `settings.json` (of the arm).
 
     Args:
         user: label of the user that answers the policy; None for the static arm, where nobody does.

@@ -67,21 +67,6 @@ def is_known(name: str) -> bool:
     )
 
 
-def kl_weight_of(family: TaskFamily) -> float:
-    """Weight of the KL penalty that the family asks for (`HoldsAgents`); 0 where it says nothing.
-
-    Raises:
-        ConfigError: if it is no number from 0 to 100.
-    """
-    weight = getattr(family, "kl_weight", 0.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 100:
-        raise ConfigError(
-            f"task family {family.name!r} has kl_weight = {weight!r}, which is no number from 0 to 100",
-            fix="correct it in the class, or leave it out for none",
-        )
-    return float(weight)
-
-
 @lru_cache(maxsize=32)
 def _make(name: str, data: Path | None) -> TaskFamily:
     family = _class(FAMILIES.get(name, name))

@@ -157,13 +157,6 @@ class HasVariants(Protocol):
         ...
 
 
-class HoldsAgents(Protocol):
-    """A family whose agents stay near their start where users may be wrong away from it; no family needs to."""
-
-    kl_weight: float
-    """Weight of the KL penalty in every arm but the oracle, 0 to 100, where the config leaves it open."""
-
-
 class ReadsActs(Protocol):
     """A family that can tell what a message does; no family needs to."""
 

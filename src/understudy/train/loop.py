@@ -53,7 +53,7 @@ def train(
     metrics = MetricsLog(scratch / "metrics.jsonl")
     checkpoint = scratch / "checkpoint.pt"
     budget, start = Budget(messages_per_rollout=source.messages_per_rollout), 0
-    reference = [p.detach().clone() for p in trainable(model).values()] if config.penalty else None
+    reference = [p.detach().clone() for p in trainable(model).values()] if config.kl_weight else None
     if saved := load_state(checkpoint):
         model.load_state_dict(saved["model"], strict=False)  # what is not trained is not in it
         optimizer.load_state_dict(saved["optimizer"])
@@ -145,7 +145,7 @@ def _update(
             clip=config.clip,
             normalizer=normalizer,
             reference_logp=reference_logp,
-            kl_weight=config.penalty,
+            kl_weight=config.kl_weight,
         )
         torch.autograd.backward(loss)
         figures["loss"] += float(loss.detach())

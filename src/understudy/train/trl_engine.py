@@ -82,7 +82,7 @@ def train_with_trl(
         num_generations=config.group_size,
         max_grad_norm=config.max_grad_norm,
         epsilon=config.clip,
-        beta=config.penalty,
+        beta=config.kl_weight,
         loss_type="dapo",
         temperature=speaker.temperature,
         disable_dropout=True,

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from understudy.config import SamplingConfig
 from understudy.models.chat_model import ChatModel
-from understudy.models.load import load_chat_model
 from understudy.models.sampler import Sampled
-from understudy.models.speaker import ModelSpeaker, model_speaker
+from understudy.models.speaker import ModelSpeaker
 from understudy.models.view import as_message
 from understudy.runs import stream
 from understudy.speaker import Request
@@ -26,14 +23,14 @@ class AlignedSpeaker(ModelSpeaker):
 
     Args:
         chat_model, width, max_message_tokens, temperature: see `ModelSpeaker`.
-        residual: the energy.
+        residual: the energy; None to sample the model as it is.
         candidates: written per reply, at least 1; 1 samples the model as it is.
     """
 
     def __init__(
         self,
         chat_model: ChatModel,
-        residual: ResidualEnergy,
+        residual: ResidualEnergy | None,
         *,
         candidates: int,
         width: int,
@@ -43,7 +40,7 @@ class AlignedSpeaker(ModelSpeaker):
         super().__init__(
             chat_model, "user", width=width, max_message_tokens=max_message_tokens, temperature=temperature
         )
-        self.residual, self.candidates = residual, candidates
+        self.residual, self.candidates = residual, candidates if residual else 1
 
     def _write(
         self, places: Sequence[int], new_ids: Sequence[Sequence[int]], requests: Sequence[Request]
@@ -52,6 +49,8 @@ class AlignedSpeaker(ModelSpeaker):
         return [self._choose(request, found) for request, found in zip(requests, written, strict=True)]
 
     def _choose(self, request: Request, candidates: Sequence[Sampled]) -> Sampled:
+        if self.residual is None:
+            return candidates[0]
         messages = [as_message(self.format, candidate, request.forced) for candidate in candidates]
         energies = np.array([self.residual.energy(request.prompt, request.messages, m) for m in messages])
         weights = np.exp(energies - energies.max())
@@ -59,36 +58,3 @@ class AlignedSpeaker(ModelSpeaker):
         cumulative = weights.cumsum()
         # Against its own last value, which rounding may set apart from the sum.
         return candidates[int(np.searchsorted(cumulative[:-1], chance * cumulative[-1], side="right"))]
-
-
-def load_user(
-    name_or_folder: str | Path, sampling: SamplingConfig, *, candidates: int, remote_code: bool = False
-) -> ModelSpeaker:
-    """A user model as a speaker, with its residual energy where one lies beside it.
-
-    Args:
-        candidates: see `AlignedSpeaker`; not looked at where there is no energy.
-        remote_code: see `load_chat_model`.
-
-    Raises:
-        ModelError: if the model or its energy cannot be loaded.
-    """
-    chat_model = load_chat_model(name_or_folder, remote_code=remote_code)
-    return user_speaker(chat_model, name_or_folder, sampling, candidates=candidates)
-
-
-def user_speaker(
-    chat_model: ChatModel, name_or_folder: str | Path, sampling: SamplingConfig, *, candidates: int
-) -> ModelSpeaker:
-    """As `load_user`, of a model that was loaded from there."""
-    residual = ResidualEnergy.load(Path(name_or_folder))
-    if residual is None:
-        return model_speaker(chat_model, "user", sampling)
-    return AlignedSpeaker(
-        chat_model,
-        residual,
-        candidates=candidates,
-        width=sampling.width,
-        max_message_tokens=sampling.max_message_tokens,
-        temperature=sampling.temperature,
-    )

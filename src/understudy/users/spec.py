@@ -28,6 +28,7 @@ class UserSpec(BaseModel):
         severity: of the stand-in's failings, 0 to 1.
         models: folders of the models that play the user; several make an ensemble.
         energies: whether a residual energy beside a model chooses among its candidates.
+        cautious: whether it leaves where the agent says what is outside the support that lies beside a model.
         remote_code: whether code that lies with the models may be run.
         answers: file of what an endpoint has answered (`AnswerStore`); needed where there is one.
     """
@@ -38,6 +39,7 @@ class UserSpec(BaseModel):
     severity: float = 1.0
     models: tuple[Path, ...] = ()
     energies: bool = True
+    cautious: bool = False
     remote_code: bool = False
     answers: Path | None = None
 
@@ -76,9 +78,11 @@ class UserSpec(BaseModel):
     def _model_speaker(self, model: Path, config: CompareConfig) -> ModelSpeaker:
         from understudy.models.load import load_chat_model
         from understudy.models.speaker import model_speaker
-        from understudy.users.aligned import load_user
+        from understudy.users.load import load_user
 
         if self.energies:
             candidates = config.residual.candidates
-            return load_user(model, config.sampling, candidates=candidates, remote_code=self.remote_code)
+            return load_user(
+                model, config.sampling, candidates=candidates, remote_code=self.remote_code, cautious=self.cautious
+            )
         return model_speaker(load_chat_model(model, remote_code=self.remote_code), "user", config.sampling)

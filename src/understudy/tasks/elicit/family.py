@@ -33,7 +33,6 @@ class Elicit:
     reward_name = "accuracy"
     reward_max = 1.0
     max_agent_turns = 8
-    kl_weight = 0.05  # by pilot seeds: BENCHMARKS.md, how far from its base an agent may go
 
     def __init__(self) -> None:
         self.population = ElicitPopulation()

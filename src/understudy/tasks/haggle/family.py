@@ -45,7 +45,6 @@ class Haggle:
     reward_name = "points / 10"
     reward_max = 1.0
     max_agent_turns = 7
-    kl_weight = 0.15  # by pilot seeds: BENCHMARKS.md, how far from its base an agent may go
 
     def __init__(self) -> None:
         self.population = HagglePopulation()

@@ -100,8 +100,8 @@ def settings(spec: LoopSpec, folder: Path, log: Path, max_length: int) -> dict[s
         "clip_ratio_low": rl.clip,
         "clip_ratio_high": rl.clip,
         "entropy_coeff": 0,
-        "use_kl_loss": rl.penalty > 0,
-        "kl_loss_coef": rl.penalty,
+        "use_kl_loss": rl.kl_weight > 0,
+        "kl_loss_coef": rl.kl_weight,
         "kl_loss_type": "low_var_kl",  # k3, as in `grpo_loss`, but clipped at 10 a token
         "grad_clip": rl.max_grad_norm,
         "optim": {

@@ -1,0 +1,63 @@
+"""Measures which messages of agents an aligned user has learned to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from understudy.errors import LogError
+from understudy.models.chat import ChatFormat
+from understudy.models.chat_model import ChatModel, context_length
+from understudy.models.likelihood import Example, batches_by_length, token_surprise
+from understudy.types import Dialogue
+from understudy.users.support import Support, atypicality
+
+
+def fit_support(chat_model: ChatModel, dialogues: Sequence[Dialogue], quantile: float, *, batch_tokens: int) -> Support:
+    """The support of a user model, by how typical it finds what agents say in logs that it was not fitted on.
+
+    Args:
+        dialogues: of persons that the model was not fitted on.
+        quantile: of the messages that are to be inside, in (0, 1).
+        batch_tokens: per forward pass, padding included.
+
+    Raises:
+        LogError: if no dialogue with a message of an agent fits the model's context.
+    """
+    found = atypicalities(chat_model, dialogues, batch_tokens=batch_tokens)
+    if not found:
+        raise LogError(
+            f"none of {len(dialogues)} held-out dialogues has an agent's message within the model's context",
+            where="support of the user",
+            fix="raise max_length of the user's model, or set support.quantile to null",
+        )
+    return Support(float(np.quantile(found, quantile)), quantile, len(found))
+
+
+@torch.no_grad()
+def atypicalities(chat_model: ChatModel, dialogues: Sequence[Dialogue], *, batch_tokens: int) -> list[float]:
+    """`atypicality` of each message of the agent to the user's model, dialogue by dialogue; those too long for it left out."""
+    model, chat = chat_model.model, ChatFormat.of(chat_model, "user")
+    model.eval()
+    examples = [_heard(dialogue, chat) for dialogue in dialogues]
+    examples = [example for example in examples if len(example.ids) <= context_length(model)]
+    device, pad = model.get_input_embeddings().weight.device, chat_model.tokenizer.pad_token_id
+    found: list[list[float]] = [[] for _ in examples]
+    for batch in batches_by_length(examples, batch_tokens, pad, device):
+        surprise = torch.stack(token_surprise(model, batch.ids)).cpu().numpy()
+        for row, index in enumerate(batch.indices):
+            of_tokens = np.pad(surprise[:, row], ((0, 0), (1, 0)))  # none is told of the first
+            sums = [examples[index].per_message(values) for values in of_tokens]
+            found[index] = [atypicality(*message) for message in zip(*sums, strict=True)]
+    return [value for values in found for value in values]
+
+
+def _heard(dialogue: Dialogue, chat: ChatFormat) -> Example:
+    """The dialogue as the user reads it, the mask on the agent's words and the token that ends each message."""
+    prompt = dialogue.task.prompt(chat.side)
+    ids, _ = chat.dialogue(prompt, dialogue.messages)
+    heard = chat.heard(prompt, dialogue.messages)
+    # The token after a run of heard words ends it.
+    return Example(ids, [now or (i > 0 and heard[i - 1]) for i, now in enumerate(heard)])

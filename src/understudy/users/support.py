@@ -1,0 +1,72 @@
+"""Where an aligned user knows people: what an agent may say to it that is still like the logs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from understudy.errors import ModelError
+from understudy.runs import write_json
+
+FILE = "support.json"
+
+
+def atypicality(nats: ArrayLike, expected: ArrayLike, variance: ArrayLike) -> float:
+    """How much less likely a message is than messages are there, in standard deviations; about 0 for what the model would say.
+
+    The surprise of its tokens less their entropies, over the root of their summed variance under the model: the distance from
+    the typical set (Cover, Thomas, Elements of Information Theory, 3; as a test of what a model has not learned: Nalisnick et
+    al. 2019, arXiv 1906.02994). The likelihood alone would find any short message likely, garbage included, and any long one
+    unlikely. A variance of 1 is added, so that where the model is all but certain another wording is no wonder.
+
+    Args:
+        nats, expected, variance: [n] of its tokens, the one that ends it included (`understudy.models.likelihood.Surprise`).
+    """
+    return float((np.sum(nats) - np.sum(expected)) / np.sqrt(np.sum(variance) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """The agent's messages to which people's answers are known, by how typical the user's own model finds them.
+
+    A user model answers anything, also what no log holds: there it guesses, and a policy that is paid by its guesses learns to
+    lead it there. Beyond the support the user leaves instead, as a pessimistic model of the world stops where it was not
+    learned (Kidambi et al. 2020, arXiv 2005.05951).
+
+    Attributes:
+        limit: `atypicality` up to which a message is inside.
+        quantile: of the agents' messages in logs of held-out persons, which that is; in (0, 1).
+        messages: how many of these there were.
+    """
+
+    limit: float
+    quantile: float
+    messages: int
+
+    def save(self, folder: Path) -> None:
+        """Write `support.json` beside the model."""
+        write_json(folder / FILE, asdict(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> Support | None:
+        """The support that lies beside a model; None if there is none.
+
+        Raises:
+            ModelError: if the file is there but holds something else.
+        """
+        path = folder / FILE
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return cls(float(found["limit"]), float(found["quantile"]), int(found["messages"]))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ModelError(
+                f"is not the support of a user: {error}",
+                where=str(path),
+                fix="delete it to train against the user without one, or align the user again",
+            ) from error
