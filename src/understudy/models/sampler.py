@@ -25,6 +25,8 @@ _PADDING = 1.3
 """Rows are fed together up to this ratio of longest to shortest chunk."""
 _SMALLEST_GROUP = 32
 """Rows fed together whatever their chunks: below this, a forward pass costs more than the padding it saves."""
+_MOST_LOGITS = 2**26
+"""Logits that are held at once where they are asked for after every token, 256 MB of them and some copies."""
 _COMPACT = {"cpu": 0.75, "cuda": 0.25}
 """Finished rows are dropped from the batch once fewer than this share of it is still being written: a GPU, which waits for
 weights rather than rows, captures its forward pass anew then (see `decoding`)."""
@@ -285,6 +287,8 @@ class Sampler:
         order = np.argsort(counts, kind="stable")
         while len(order):
             group = order[: max(_SMALLEST_GROUP, int((counts[order] <= _PADDING * counts[order[0]]).sum()))]
+            most = max(1, self._most_places // int(keep[group].max()))
+            group = group[:most] if keep[group].max() > 1 else group  # one each is what decoding holds as well
             order = order[len(group) :]
             chunk = int(counts[group].max())
             tokens = np.zeros((len(group), chunk), dtype=np.int64)
@@ -306,6 +310,8 @@ class Sampler:
             if not self.layers.reads_on:
                 begins = rows[start[rows] + done[rows] == 0]
                 rows, count = (begins, int(counts[begins].min())) if len(begins) else (rows, 1)
+            elif not keep:
+                count = min(count, max(1, self._most_places // len(rows)))
             tokens = np.array([new_ids[row][done[row] : done[row] + count] for row in rows.tolist()])
             positions = (start + done)[rows][:, None] + np.arange(count)
             work.reserve(int(positions.max()) + 1)
@@ -313,6 +319,11 @@ class Sampler:
             given, placed = (torch.as_tensor(part, device=self.device) for part in (tokens, positions))
             yield _Fed(rows, given, self._forward(work, given, placed, some, keep=keep))
             done[rows] += count
+
+    @property
+    def _most_places(self) -> int:
+        """After how many tokens logits are held at once, where not after the last of each row alone."""
+        return int(_MOST_LOGITS // self.model.config.get_text_config().vocab_size)
 
     def _forward(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from understudy.align.residual import fit_residual
 from understudy.align.sft import texts_of, validation_split
@@ -79,4 +80,5 @@ def align_user(
     if not judges and (quantile := cell.config.support.quantile) is not None:
         support = fit_support(chat_model, validation, quantile, batch_tokens=sft.batch_tokens)
         support.save(context.output / "model")
+        record["support"] = asdict(support)
     write_json(context.output / "history.json", record)
