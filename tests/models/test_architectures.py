@@ -65,6 +65,8 @@ def test_what_is_read_does_not_depend_on_how_much_is_read_at_once(name: str, mon
     for expected, found in zip(whole, sampler.read(range(4), new, [3, 20, 5, 30]), strict=True):
         assert found == pytest.approx(expected, abs=1e-4)
     assert len(held) > 3
+    with pytest.raises(ValueError, match="first new token"):
+        sampler.read([0], [[5, 6]], [2])
     assert (sampler.held == [9, 30, 12, 31]).all()
 
 

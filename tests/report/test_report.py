@@ -144,6 +144,15 @@ def test_tables_have_every_seed_for_papers_and_notes(full: tuple[Path, str], tmp
     assert STAND_IN_NOTE in text
 
 
+def test_the_page_says_when_the_aligned_user_leaves(tmp_path: Path) -> None:
+    for name, support in (("cautious", {"quantile": 0.99}), ("open", {"quantile": None})):
+        fake.write_manifest(tmp_path / name, ["elicit"], [0], support=support)
+        fake.write_cell(tmp_path / name, "elicit", 0)
+    cautious, answering = (Page(build_report(tmp_path / n).read_text("utf-8")).words for n in ("cautious", "open"))
+    assert "less typical than 99% of those in held-out logs" in cautious
+    assert "less typical" not in answering
+
+
 def test_above_and_below_are_said_only_where_the_intervals_say_so(tmp_path: Path) -> None:
     for seed, value in enumerate((0.30, 0.36, 0.45)):
         fake.write_cell(tmp_path, "elicit", seed, tuned={**fake.TUNED, "interactive": value, "calibrated": value + 0.3})

@@ -151,7 +151,14 @@ class Sampler:
 
         Returns:
             [B] of [3, scored], the rows as in `Surprise`.
+
+        Raises:
+            ValueError: if all tokens of a place, or more, are to be told of: what stands before the first is not known here.
         """
+        if any(count >= len(ids) for count, ids in zip(scored, new_ids, strict=True)):
+            raise ValueError(
+                "the first new token of a place can't be scored: what comes before it has been read already"
+            )
         found: list[list[np.ndarray]] = [[] for _ in places]
         ends: dict[int, torch.Tensor] = {}
         with self._sampling(), self._at(np.asarray(places)) as work:

@@ -107,6 +107,7 @@ def render(data: RunData) -> str:
         arms_shown=[arm for arm in palette.ARM_LOOKS if any(f.row(arm) for f in summary.families)],
         arm_words=_arm_words(summary.families),
         has_stand_in=_has_stand_in(summary.families),
+        support=_support(data),
         manifest=data.manifest,
         others={str(path): manifest.get("git_revision") for path, manifest in data.others.items()},
         runs=[str(path) for path in (data.path, *data.others)],
@@ -205,6 +206,12 @@ def _endpoint(data: RunData) -> list[tuple[str, str]]:
             parts.append(f"{spent.cut:,} cut at the limit of tokens")
         facts.append((f"{spent.answers:,}", ", ".join(parts)))
     return facts
+
+
+def _support(data: RunData) -> float | None:
+    """The share of agents' messages that the aligned user answers; None where it answers all, as in earlier versions."""
+    found = data.config.get("support")
+    return found.get("quantile") if isinstance(found, dict) else None
 
 
 def _arm_words(families: tuple[FamilySummary, ...]) -> dict[str, str]:
