@@ -39,7 +39,7 @@ def main() -> None:
         raise SystemExit(str(RunError("has no support.json", where=str(user), fix="align with support.quantile")))
     model = load_chat_model(user)
     print(
-        f"inside: atypicality up to {support.limit:.2f}, {support.quantile:.0%} of {support.messages} held-out messages"
+        f"inside: atypicality up to {support.limit:.2f}, {100 * support.quantile:g}% of {support.messages} held-out messages"
     )
     files = {"logs": arguments.cell / "logs" / "heldout.jsonl"}
     for folder in sorted(arguments.cell.glob("judge-*")):
@@ -62,8 +62,10 @@ def _print(name: str, dialogues: Sequence[Dialogue], model: ChatModel, support: 
     said: Counter[str] = Counter()
     far: dict[str, list[float]] = {}
     for dialogue, values in zip(dialogues, found, strict=True):
+        if not values:  # too long for the user
+            continue
         texts = [message.text for message in dialogue.messages if message.role == "agent"]
-        for text, value in zip(texts, values, strict=False):  # of a dialogue too long for the user, nothing was told
+        for text, value in zip(texts, values, strict=True):
             if value > support.limit:
                 said[text] += 1
                 far.setdefault(text, []).append(value)

@@ -24,7 +24,7 @@ from understudy.tasks import load_family
 from understudy.tasks.heldout import draw_task
 from understudy.train.loop import train
 from understudy.train.rollouts import ConversationRollouts
-from understudy.users.aligned import load_user
+from understudy.users.load import load_user
 
 
 def train_with_user(

@@ -198,6 +198,16 @@ def test_a_switch_is_on_or_off(given: str, read: bool) -> None:
         load_config(overrides=["rl.steps=true"])
 
 
+def test_who_is_not_fitted_on_what_agents_say_cannot_tell_what_is_unlike_it() -> None:
+    assert load_config(preset="pretrained").support.quantile is None
+    with pytest.raises(ConfigError, match=r"support.quantile is 0.9, but sft.other_side_weight is 0") as caught:
+        load_config(preset="pretrained", overrides=["support.quantile=.9"])
+    assert caught.value.where == "override support.quantile=.9"
+    with pytest.raises(ConfigError, match=r"support.quantile is 0.99, but sft.other_side_weight is 0"):
+        load_config(overrides=["sft.other_side_weight=0"])
+    load_config(overrides=["sft.other_side_weight=0", "support.quantile=null"])
+
+
 def test_align_takes_a_pretrained_user_alone() -> None:
     """Of all models it fits the user alone; a comparison needs the others too (test_cli)."""
     given = ["user_model.base=x", "user_model.prompt=once", "sft.learning_rate=2e-5", "user_model.max_length=4096",

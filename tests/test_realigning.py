@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from stages import run_stage
-from understudy.config import CompareConfig, load_config
+from understudy.config import CompareConfig, SupportConfig, load_config
 from understudy.errors import ConfigError
 from understudy.logs.read import read_dialogues
-from understudy.pipeline.cell import Cell
+from understudy.models.speaker import ModelSpeaker
+from understudy.pipeline.cell import ALIGNED, ALIGNED_BY_SFT, Cell
 from understudy.pipeline.plan import plan
 from understudy.pipeline.training import seed_of_tasks
+from understudy.scheduler import StageContext
+from understudy.users.cautious import CautiousSpeaker
 
 SHAPE = {"hidden": 16, "layers": 1, "intermediate": 16, "vocabulary": 300}
 CELL = "haggle/seed0"
@@ -62,6 +65,24 @@ def test_each_round_aligns_the_user_on_what_people_said_to_the_agent_as_it_was(t
     assert judged["cost"]["optimizer_steps"] == 2 + 3 + 3
     # RL of the arm and of both rounds, its first user and both that were aligned again; each stage is said to take 1.
     assert judged["cost"]["cpu_seconds"] == 6.0
+
+
+def test_agents_train_with_users_that_leave_where_they_do_not_know(tmp_path: Path) -> None:
+    stages = {stage.name: stage for stage in plan(config())}
+    folder = run_stage(stages, f"{CELL}/user-aligned", tmp_path)
+    kept = json.loads((folder / "model" / "support.json").read_text())
+    assert json.loads((folder / "history.json").read_text())["support"] == kept
+    assert kept["quantile"] == 0.99
+    cell = Cell(config(), "haggle", 0)
+    context = StageContext(stages[f"{CELL}/calibrated"], tmp_path, tmp_path)
+    assert isinstance(cell.user(ALIGNED, context), CautiousSpeaker)
+    assert type(cell.user(ALIGNED_BY_SFT, context)) is ModelSpeaker
+    assert not cell.has_likelihood(ALIGNED, context)
+    assert cell.has_likelihood(ALIGNED_BY_SFT, context)
+    asked = config().model_copy(update={"support": SupportConfig(quantile=None)})
+    stages = {stage.name: stage for stage in plan(asked)}
+    folder = run_stage(stages, f"{CELL}/user-aligned", tmp_path / "open")
+    assert not (folder / "model" / "support.json").exists()
 
 
 def test_the_control_trains_on_from_its_own_agent_with_the_same_user() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -47,27 +49,35 @@ def test_two_turns_have_the_likelihood_of_one_forward_pass(name: str, monkeypatc
         places_before = logp[start - count - 2 : start - 2]
         entropy = -(places_before.exp() * places_before).sum(-1)
         assert likely[1] == pytest.approx(entropy.numpy(), abs=1e-4)
+        spread = (places_before.exp() * (-places_before - entropy[:, None]) ** 2).sum(-1)
+        assert likely[2] == pytest.approx(spread.numpy(), abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["llama", "qwen3.5"])
+@pytest.mark.parametrize("name", ["llama", "qwen3.5", "mamba"])
 def test_what_is_read_does_not_depend_on_how_much_is_read_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("understudy.models.sampler.sampling_dtype", lambda: torch.float32)
     model, rng = random_model(name), np.random.default_rng(0)
     new = [rng.integers(3, 200, size=n).tolist() for n in (9, 30, 12, 31)]
     whole = Sampler(model, 4).read(range(4), new, [3, 20, 5, 30])
-    monkeypatch.setattr("understudy.models.sampler._MOST_LOGITS", 7 * model.config.vocab_size)
+    places = 40
+    monkeypatch.setattr("understudy.models.sampler._MOST_LOGITS", places * model.config.vocab_size)
+    monkeypatch.setattr("understudy.models.likelihood._MOST_LOGITS", 4 * model.config.vocab_size)
     sampler = Sampler(model, 4)
     held: list[int] = []
     forward = sampler._forward
-    monkeypatch.setattr(
-        sampler, "_forward", lambda *a, **k: (found := forward(*a, **k), held.append(found.shape[0]))[0]
-    )
+
+    def noted(*arguments: Any, **more: Any) -> torch.Tensor:
+        logits = forward(*arguments, **more)
+        held.append(logits.shape[0] * logits.shape[1])
+        return logits
+
+    monkeypatch.setattr(sampler, "_forward", noted)
     for expected, found in zip(whole, sampler.read(range(4), new, [3, 20, 5, 30]), strict=True):
         assert found == pytest.approx(expected, abs=1e-4)
-    assert len(held) > 3
+    assert max(held) <= places
+    assert (sampler.held == [9, 30, 12, 31]).all()
     with pytest.raises(ValueError, match="first new token"):
         sampler.read([0], [[5, 6]], [2])
-    assert (sampler.held == [9, 30, 12, 31]).all()
 
 
 def test_attention_that_cannot_be_replaced_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +11,16 @@ import pytest
 import torch
 
 from understudy.align.support import atypicalities, fit_support
+from understudy.config import SamplingConfig
 from understudy.errors import LogError, ModelError
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel
 from understudy.models.speaker import ModelSpeaker
 from understudy.speaker import Request
 from understudy.types import Dialogue, Message
+from understudy.users.aligned import AlignedSpeaker
 from understudy.users.cautious import CautiousSpeaker
+from understudy.users.load import load_user
 from understudy.users.residual import ResidualEnergy
 from understudy.users.support import FILE, Support
 
@@ -113,6 +117,46 @@ def test_some_leave_while_others_are_answered(tiny_model: ChatModel, colour_logs
         assert answer == expected
 
 
+def test_a_message_without_a_word_has_an_end_that_is_measured(
+    tiny_model: ChatModel, colour_logs: list[Dialogue]
+) -> None:
+    said = colour_logs[0].messages
+    silent = replace(colour_logs[0], messages=(said[0], Message("agent", ""), Message("user", "pink"), said[1]))
+    empty, last = atypicalities(tiny_model, [silent], batch_tokens=96)
+    for limit, left in ((empty - 0.01, True), (empty + 0.01, False)):
+        request = Request(0, "user", silent.task.user_prompt, silent.messages[:2], seed=1)
+        assert (speaker(tiny_model, limit).reply([request]) == [LEAVES]) == left
+    assert last != empty
+
+
+def test_a_model_that_cannot_leave_cannot_be_cautious(tiny_model: ChatModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ChatFormat, "end_of_dialogue", None)
+    with pytest.raises(ModelError, match="no token to leave with"):
+        speaker(tiny_model, 1.0)
+
+
+def test_a_model_gone_wrong_is_an_error(
+    tiny_model: ChatModel, colour_logs: list[Dialogue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("understudy.align.support.atypicality", lambda *tokens: math.nan)
+    with pytest.raises(ModelError, match="infinitely unlikely"):
+        fit_support(tiny_model, colour_logs, 0.9, batch_tokens=200)
+
+
+def test_only_who_asks_for_a_cautious_user_gets_one(tiny_model: ChatModel, tmp_path: Path) -> None:
+    """Forecasts and measurements ask what people would say, whatever they are told."""
+    tiny_model.save(tmp_path)
+    Support(3.0, 0.99, 10).save(tmp_path)
+    sampling = SamplingConfig(width=2)
+    assert type(load_user(tmp_path, sampling, candidates=2)) is ModelSpeaker
+    assert isinstance(load_user(tmp_path, sampling, candidates=2, cautious=True), CautiousSpeaker)
+    ResidualEnergy({"word:red:10": 2.0}).save(tmp_path)
+    assert type(load_user(tmp_path, sampling, candidates=2)) is AlignedSpeaker
+    cautious = load_user(tmp_path, sampling, candidates=2, cautious=True)
+    assert isinstance(cautious, CautiousSpeaker)
+    assert (cautious.residual, cautious.candidates) == (ResidualEnergy({"word:red:10": 2.0}), 2)
+
+
 def test_logs_without_a_message_that_fits_are_an_error(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
     long = [replace(d, task=replace(d.task, user_prompt="red " * 200)) for d in colour_logs[:3]]
     with pytest.raises(LogError, match="none of 3 held-out dialogues"):
@@ -125,7 +169,17 @@ def test_a_support_is_kept_beside_its_model(tmp_path: Path) -> None:
     assert Support.load(tmp_path) == Support(12.5, 0.999, 800)
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"limit": "x"}', '{"limit": 3}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[1]",
+        '{"limit": "x"}',
+        '{"limit": 3}',
+        '{"limit": NaN, "quantile": 0.9, "messages": 5}',
+        '{"limit": 3, "quantile": 2, "messages": 5}',
+    ],
+)
 def test_a_broken_file_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     with pytest.raises(ModelError, match="not the support of a user"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from understudy.errors import LogError
+from understudy.errors import LogError, ModelError
 from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.likelihood import Example, batches_by_length, token_surprise
@@ -25,6 +26,7 @@ def fit_support(chat_model: ChatModel, dialogues: Sequence[Dialogue], quantile: 
 
     Raises:
         LogError: if no dialogue with a message of an agent fits the model's context.
+        ModelError: if the model's probabilities are not finite.
     """
     found = atypicalities(chat_model, dialogues, batch_tokens=batch_tokens)
     if not found:
@@ -33,7 +35,14 @@ def fit_support(chat_model: ChatModel, dialogues: Sequence[Dialogue], quantile: 
             where="support of the user",
             fix="raise max_length of the user's model, or set support.quantile to null",
         )
-    return Support(float(np.quantile(found, quantile)), quantile, len(found))
+    limit = float(np.quantile(found, quantile))
+    if not math.isfinite(limit):
+        raise ModelError(
+            "finds what agents say infinitely unlikely, or gives it no likelihood at all",
+            where="support of the user",
+            fix="look at its history.json: the fit has gone wrong (a lower sft.learning_rate may help)",
+        )
+    return Support(limit, quantile, len(found))
 
 
 @torch.no_grad()
@@ -58,6 +67,4 @@ def _heard(dialogue: Dialogue, chat: ChatFormat) -> Example:
     """The dialogue as the user reads it, the mask on the agent's words and the token that ends each message."""
     prompt = dialogue.task.prompt(chat.side)
     ids, _ = chat.dialogue(prompt, dialogue.messages)
-    heard = chat.heard(prompt, dialogue.messages)
-    # The token after a run of heard words ends it.
-    return Example(ids, [now or (i > 0 and heard[i - 1]) for i, now in enumerate(heard)])
+    return Example(ids, chat.heard(prompt, dialogue.messages, ends=True))

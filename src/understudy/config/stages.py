@@ -204,6 +204,13 @@ class CompareConfig(StageConfig):
                 "severities grade the failings of the programme that stands in for a prompted LLM, but prompted.model is given",
                 "leave one of the two out",
             )
+        if self.support.quantile is not None and not self.sft.other_side_weight:
+            raise broken(
+                "support.quantile",
+                f"support.quantile is {self.support.quantile:g}, but sft.other_side_weight is 0: "
+                "a user that is not fitted on what agents say cannot tell what they usually say",
+                "raise sft.other_side_weight (0.3 in the preset full), or set support.quantile to null",
+            )
         if self.realignment.rounds and "calibrated" not in self.arms:
             raise broken(
                 "realignment.rounds",

@@ -202,9 +202,18 @@ class ChatFormat:
         return ids, mask
 
     def heard(
-        self, prompt: str, messages: Sequence[Message], include: Callable[[Message], bool] = lambda message: True
+        self,
+        prompt: str,
+        messages: Sequence[Message],
+        include: Callable[[Message], bool] = lambda message: True,
+        *,
+        ends: bool = False,
     ) -> list[bool]:
-        """For each token of `dialogue`: whether it is a word of the other side, in a message to be included."""
+        """For each token of `dialogue`: whether it is a word of the other side, in a message to be included.
+
+        Args:
+            ends: whether the token that ends such a message counts as one.
+        """
         marks = [False] * len(self.start(prompt, own_opens=self.own_opens(messages)))
         tail = len(self._other[1])
         for position, message in enumerate(messages):
@@ -213,7 +222,8 @@ class ChatFormat:
             else:
                 words = len(self._said(message))
                 before = len(self.other(prompt, message, first=position == 0)) - words - tail
-                marks += [False] * before + [include(message)] * words + [False] * tail
+                told = words + min(tail, int(ends))
+                marks += [False] * before + [include(message)] * told + [False] * (words + tail - told)
         return marks
 
     def ending(self, message: Message) -> tuple[int, int]:

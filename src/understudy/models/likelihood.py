@@ -14,6 +14,9 @@ from transformers import PreTrainedModel
 
 from understudy.models.precision import training_autocast
 
+_MOST_LOGITS = 2**24
+"""Logits that are copied at once, 64 MB of them in each copy."""
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -99,12 +102,20 @@ class Surprise(NamedTuple):
 
     @classmethod
     def of(cls, logits: torch.Tensor, ids: torch.Tensor) -> Surprise:
-        """Of tokens [B, n], each after the logits [B, n, V] before it."""
+        """Of tokens [B, n], each after the logits [B, n, V] before it; some at a time, as copies of logits are large."""
+        size = max(1, _MOST_LOGITS // logits.shape[2])
+        places = zip(torch.split(logits.flatten(0, 1), size), torch.split(ids.flatten(), size), strict=True)
+        parts = zip(*(cls._of_places(some, tokens) for some, tokens in places), strict=True)
+        return cls(*(torch.cat(part).view(ids.shape) for part in parts))
+
+    @staticmethod
+    def _of_places(logits: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Of tokens [N] after logits [N, V]."""
         logp = torch.log_softmax(logits.float(), -1)
         chance = logp.exp()
         expected = -(chance * logp).sum(-1)
         variance = (chance * logp**2).sum(-1) - expected**2
-        return cls(-logp.gather(2, ids[:, :, None])[:, :, 0], expected, variance.clamp(min=0))
+        return -logp.gather(1, ids[:, None])[:, 0], expected, variance.clamp(min=0)
 
 
 def token_surprise(model: PreTrainedModel, ids: torch.Tensor) -> Surprise:

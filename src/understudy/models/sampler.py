@@ -53,11 +53,13 @@ class _Fed:
         rows: [R] of the working copy.
         tokens: [R, n].
         logits: [R, k, V] after the last k of them.
+        whole: [R] whether nothing is left to feed the row.
     """
 
     rows: np.ndarray
     tokens: torch.Tensor
     logits: torch.Tensor
+    whole: np.ndarray
 
 
 class Sampler:
@@ -165,13 +167,16 @@ class Sampler:
             for fed in self._feed(work, np.asarray(places), new_ids, scored):
                 told = fed.tokens.shape[1] - fed.logits.shape[1] + 1
                 surprise = torch.stack(Surprise.of(fed.logits[:, :-1], fed.tokens[:, told:])).cpu().numpy()
-                for place, row in enumerate(fed.rows.tolist()):
-                    if row in ends:  # it was fed in parts
-                        first = Surprise.of(ends[row][None, None], fed.tokens[place : place + 1, :1])
-                        found[row].append(torch.cat(first).cpu().numpy())
+                rows = fed.rows.tolist()
+                if parted := [place for place, row in enumerate(rows) if row in ends]:
+                    before = torch.stack([ends.pop(rows[place]) for place in parted])
+                    first = Surprise.of(before[:, None], fed.tokens[parted, :1])
+                    for place, told_first in zip(parted, torch.cat(first, 1).cpu().numpy(), strict=True):
+                        found[rows[place]].append(told_first[:, None])
+                for place, row in enumerate(rows):
                     found[row].append(surprise[:, place])
-                    if self.layers.recurrent:
-                        ends[row] = fed.logits[place, -1]
+                    if not fed.whole[place]:  # a copy, as a view would keep the logits of all
+                        ends[row] = fed.logits[place, -1].clone()
         joined = (np.concatenate(parts, axis=1) for parts in found)
         return [part[:, part.shape[1] - count :] for part, count in zip(joined, scored, strict=True)]
 
@@ -305,7 +310,8 @@ class Sampler:
             positions = np.where(offset >= 0, start[group][:, None] + offset, -1)
             work.reserve(int(positions.max()) + 1)
             given, placed, rows = (torch.as_tensor(part, device=self.device) for part in (tokens, positions, group))
-            yield _Fed(group, given, self._forward(work, given, placed, rows, keep=int(keep[group].max())))
+            logits = self._forward(work, given, placed, rows, keep=int(keep[group].max()))
+            yield _Fed(group, given, logits, np.ones(len(group), dtype=bool))
 
     def _feed_in_step(
         self, work: RaggedCache, new_ids: Sequence[Sequence[int]], counts: np.ndarray, start: np.ndarray, *, keep: int
@@ -317,19 +323,21 @@ class Sampler:
             if not self.layers.reads_on:
                 begins = rows[start[rows] + done[rows] == 0]
                 rows, count = (begins, int(counts[begins].min())) if len(begins) else (rows, 1)
-            elif not keep:
-                count = min(count, max(1, self._most_places // len(rows)))
+            if not keep:  # more than one logit for each row
+                rows = rows[: max(1, self._most_places // (1 if self.layers.reads_on else count))]
+                count = min(count, max(1, self._most_places // len(rows))) if self.layers.reads_on else count
             tokens = np.array([new_ids[row][done[row] : done[row] + count] for row in rows.tolist()])
             positions = (start + done)[rows][:, None] + np.arange(count)
             work.reserve(int(positions.max()) + 1)
             some = None if len(rows) == len(counts) else torch.as_tensor(rows, device=self.device)
             given, placed = (torch.as_tensor(part, device=self.device) for part in (tokens, positions))
-            yield _Fed(rows, given, self._forward(work, given, placed, some, keep=keep))
+            logits = self._forward(work, given, placed, some, keep=keep)
             done[rows] += count
+            yield _Fed(rows, given, logits, done[rows] == counts[rows])
 
     @property
     def _most_places(self) -> int:
-        """After how many tokens logits are held at once, where not after the last of each row alone."""
+        """After how many tokens logits are held at once, where they are asked for after several of a row."""
         return int(_MOST_LOGITS // self.model.config.get_text_config().vocab_size)
 
     def _forward(

@@ -56,7 +56,7 @@ def _notes(families: Sequence[FamilySummary]) -> list[str]:
 
 def _arms(family: FamilySummary) -> str:
     scale = family.reward_max
-    heads = ["arm", "T=1", "tuned", "greedy", "tuned, by seed", "recovered, tuned", "T=1", "in training (T=1)"]
+    heads = ["arm", "T=1", "tuned", "greedy", "tuned, by seed", "recovered, tuned", "recovered, T=1", "in training"]
     rows = []
     for row in family.arms:
         rows.append(

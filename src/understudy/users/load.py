@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from understudy.config import SamplingConfig
 from understudy.models.chat_model import ChatModel
@@ -47,24 +48,14 @@ def user_speaker(
     """As `load_user`, of a model that was loaded from there."""
     residual = ResidualEnergy.load(Path(name_or_folder))
     support = Support.load(Path(name_or_folder)) if cautious else None
-    width, tokens = sampling.width, sampling.max_message_tokens
-    if support is not None:
-        return CautiousSpeaker(
-            chat_model,
-            residual,
-            support,
-            candidates=candidates,
-            width=width,
-            max_message_tokens=tokens,
-            temperature=sampling.temperature,
-        )
-    if residual is not None:
-        return AlignedSpeaker(
-            chat_model,
-            residual,
-            candidates=candidates,
-            width=width,
-            max_message_tokens=tokens,
-            temperature=sampling.temperature,
-        )
-    return model_speaker(chat_model, "user", sampling)
+    if residual is None and support is None:
+        return model_speaker(chat_model, "user", sampling)
+    given: dict[str, Any] = {
+        "candidates": candidates,
+        "width": sampling.width,
+        "max_message_tokens": sampling.max_message_tokens,
+        "temperature": sampling.temperature,
+    }
+    if support is None:
+        return AlignedSpeaker(chat_model, residual, **given)
+    return CautiousSpeaker(chat_model, residual, support, **given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,10 +19,11 @@ FILE = "support.json"
 def atypicality(nats: ArrayLike, expected: ArrayLike, variance: ArrayLike) -> float:
     """How much less likely a message is than messages are there, in standard deviations; about 0 for what the model would say.
 
-    The surprise of its tokens less their entropies, over the root of their summed variance under the model: the distance from
-    the typical set (Cover, Thomas, Elements of Information Theory, 3; as a test of what a model has not learned: Nalisnick et
-    al. 2019, arXiv 1906.02994). The likelihood alone would find any short message likely, garbage included, and any long one
-    unlikely. A variance of 1 is added, so that where the model is all but certain another wording is no wonder.
+    The surprise of its tokens less their entropies, over the root of their summed variance under the model: how far it lies
+    from the typical set (Cover, Thomas, Elements of Information Theory, 3), which Nalisnick et al. 2019 (arXiv 1906.02994) test
+    to both sides for what a model has not learned; here what is likelier than usual counts as known. The likelihood alone would
+    find any short message likely, garbage included, and any long one unlikely. A variance of 1 is added, so that where the
+    model is all but certain another wording is no wonder.
 
     Args:
         nats, expected, variance: [n] of its tokens, the one that ends it included (`understudy.models.likelihood.Surprise`).
@@ -35,10 +37,10 @@ class Support:
 
     A user model answers anything, also what no log holds: there it guesses, and a policy that is paid by its guesses learns to
     lead it there. Beyond the support the user leaves instead, as a pessimistic model of the world stops where it was not
-    learned (Kidambi et al. 2020, arXiv 2005.05951).
+    learned (Kidambi et al. 2020, arXiv 2005.05951). Messages that are more typical than most are inside.
 
     Attributes:
-        limit: `atypicality` up to which a message is inside.
+        limit: `atypicality` up to which a message is inside, finite.
         quantile: of the agents' messages in logs of held-out persons, which that is; in (0, 1).
         messages: how many of these there were.
     """
@@ -61,7 +63,10 @@ class Support:
         path = folder / FILE
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            return cls(float(found["limit"]), float(found["quantile"]), int(found["messages"]))
+            support = cls(float(found["limit"]), float(found["quantile"]), int(found["messages"]))
+            if not math.isfinite(support.limit) or not 0 < support.quantile < 1:
+                raise ValueError("its limit must be a finite number, and its quantile between 0 and 1")
+            return support
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
