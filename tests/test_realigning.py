@@ -12,10 +12,11 @@ from understudy.config import CompareConfig, SupportConfig, load_config
 from understudy.errors import ConfigError
 from understudy.logs.read import read_dialogues
 from understudy.models.speaker import ModelSpeaker
-from understudy.pipeline.cell import ALIGNED, ALIGNED_BY_SFT, Cell
+from understudy.pipeline.cell import ALIGNED, POPULATION, Cell
 from understudy.pipeline.plan import plan
 from understudy.pipeline.training import seed_of_tasks
 from understudy.scheduler import StageContext
+from understudy.speaker import Speaker
 from understudy.users.cautious import CautiousSpeaker
 
 SHAPE = {"hidden": 16, "layers": 1, "intermediate": 16, "vocabulary": 300}
@@ -67,7 +68,7 @@ def test_each_round_aligns_the_user_on_what_people_said_to_the_agent_as_it_was(t
     assert judged["cost"]["cpu_seconds"] == 6.0
 
 
-def test_agents_train_with_users_that_leave_where_they_do_not_know(tmp_path: Path) -> None:
+def test_agents_learn_from_users_that_leave_where_they_do_not_know(tmp_path: Path) -> None:
     stages = {stage.name: stage for stage in plan(config())}
     folder = run_stage(stages, f"{CELL}/user-aligned", tmp_path)
     kept = json.loads((folder / "model" / "support.json").read_text())
@@ -75,14 +76,31 @@ def test_agents_train_with_users_that_leave_where_they_do_not_know(tmp_path: Pat
     assert kept["quantile"] == 0.99
     cell = Cell(config(), "haggle", 0)
     context = StageContext(stages[f"{CELL}/calibrated"], tmp_path, tmp_path)
-    assert isinstance(cell.user(ALIGNED, context), CautiousSpeaker)
-    assert type(cell.user(ALIGNED_BY_SFT, context)) is ModelSpeaker
-    assert not cell.has_likelihood(ALIGNED, context)
-    assert cell.has_likelihood(ALIGNED_BY_SFT, context)
+    assert isinstance(cell.user(ALIGNED, context, in_training=True), CautiousSpeaker)
+    assert type(cell.user(ALIGNED, context)) is ModelSpeaker  # what would people answer?
     asked = config().model_copy(update={"support": SupportConfig(quantile=None)})
     stages = {stage.name: stage for stage in plan(asked)}
     folder = run_stage(stages, f"{CELL}/user-aligned", tmp_path / "open")
     assert not (folder / "model" / "support.json").exists()
+
+
+def test_decoding_is_tuned_with_the_user_that_answers_and_contexts_are_those_of_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, bool]] = []
+    user = Cell.user
+
+    def noted(self: Cell, label: str, context: StageContext, *, in_training: bool = False, **more: float) -> Speaker:
+        asked.append((label, in_training))
+        return user(self, label, context, in_training=in_training, **more)
+
+    monkeypatch.setattr(Cell, "user", noted)
+    stages = {stage.name: stage for stage in plan(config())}
+    run_stage(stages, f"{CELL}/calibrated", tmp_path)
+    assert asked == [(ALIGNED, True)]
+    run_stage(stages, f"{CELL}/judge-calibrated", tmp_path)
+    assert asked[1:4] == [(ALIGNED, False), (POPULATION, False), (ALIGNED, True)]
+    assert not any(in_training for _, in_training in asked[4:])
 
 
 def test_the_control_trains_on_from_its_own_agent_with_the_same_user() -> None:

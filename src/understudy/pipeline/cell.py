@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # they import torch, which the process that only hands out st
 POPULATION, REFEREE = "population", "referee"
 ALIGNED, UNSEEN, PROMPTED = "aligned", "unseen", "prompted"
 ALIGNED_BY_SFT = "aligned by SFT"
-"""The aligned user's model without residual energy and support: measured beside it, trained with by no arm."""
+"""The aligned user's model without its residual energy: measured beside it, trained with by no arm."""
 REFEREE_LOGS = "referee"
 """The part of a corpus that the referee alone is fitted on."""
 _WORDS = {
@@ -116,7 +116,7 @@ class Cell:
         """Whether it is known how likely this user says what was said."""
         if label == PROMPTED:
             return self.config.prompted.model is None
-        return not self.is_more_than_its_model(label, context)
+        return not self.has_energy(label, context)
 
     def enlarged(self, dialogues: list[Dialogue]) -> list[Dialogue]:
         """Dialogues to fit a model on; of a corpus, with those in which what is known to change nothing is changed."""
@@ -136,18 +136,29 @@ class Cell:
             return None
         return self.stage(f"user-{ALIGNED if label == ALIGNED_BY_SFT else label}")
 
-    def user(self, label: str, context: StageContext, *, severity: float = 1.0) -> Speaker:
-        """A user by its label: `population`, `prompted`, or the label of a user model of this cell."""
-        return self.user_spec(label, context, severity=severity).speaker(self.training_family(), self.config)
+    def user(self, label: str, context: StageContext, *, severity: float = 1.0, in_training: bool = False) -> Speaker:
+        """A user by its label: `population`, `prompted`, or the label of a user model of this cell.
 
-    def user_spec(self, label: str, context: StageContext, *, severity: float = 1.0) -> UserSpec:
+        Args:
+            in_training: whether an agent learns from it: a user model then leaves where it does not know people. Where it is
+                asked what people would answer, it answers.
+        """
+        spec = self.user_spec(label, context, severity=severity, in_training=in_training)
+        return spec.speaker(self.training_family(), self.config)
+
+    def user_spec(
+        self, label: str, context: StageContext, *, severity: float = 1.0, in_training: bool = False
+    ) -> UserSpec:
         """As `user`, for a process that is to make the speaker."""
         if (models := self.user_models(label, context)) is not None:
             trusted = self.user_config(label).remote_code
-            whole = label != ALIGNED_BY_SFT
-            cautious = whole and not label.startswith(REFEREE)  # a judge answers whatever agents say
-            paths = tuple(models)
-            return UserSpec(kind="models", models=paths, energies=whole, cautious=cautious, remote_code=trusted)
+            return UserSpec(
+                kind="models",
+                models=tuple(models),
+                energies=label != ALIGNED_BY_SFT,
+                cautious=in_training,
+                remote_code=trusted,
+            )
         if label == POPULATION:
             return UserSpec(kind="population")
         return UserSpec(kind="prompted", severity=severity, answers=context.shared / ANSWERS)
@@ -163,14 +174,12 @@ class Cell:
         stage = self.user_stage(label)
         return None if stage is None else sorted(context.input(stage).glob("model*"))
 
-    def is_more_than_its_model(self, label: str, context: StageContext) -> bool:
-        """Whether this user weighs candidates by a residual energy, or leaves beyond a support: it has no likelihood then."""
+    def has_energy(self, label: str, context: StageContext) -> bool:
+        """Whether this user weighs candidates by a residual energy; it then has no likelihood of its own."""
         from understudy.users.residual import ResidualEnergy
-        from understudy.users.support import Support
 
         models = self.user_models(label, context) or []
-        found = (part.load(model) for model in models for part in (ResidualEnergy, Support))
-        return label != ALIGNED_BY_SFT and any(part is not None for part in found)
+        return label != ALIGNED_BY_SFT and any(ResidualEnergy.load(model) is not None for model in models)
 
     def load_user(self, label: str, context: StageContext) -> list[ChatModel] | None:
         """The models that play this user; None for a programme."""

@@ -61,11 +61,11 @@ def judge_arm(
     training, judging = cell.training_family(), cell.judging_family()
     agent = cell.agent_speaker(cell.load_agent(agent_stage, context))
     tuner = training_user or ALIGNED
-    own_user = cell.user(tuner, context, severity=severity)
     total = judge.dialogues
 
     seen, unseen = cell.goals(held_out=False), cell.goals(held_out=True)
     validation = appointments(training, judge.tuning_dialogues, cell.seed_of("tuning"), "validation", held_out=seen)
+    own_user = cell.user(tuner, context, severity=severity)
     tuned, _ = tune_temperature(training, agent, own_user, validation, (*judge.temperatures, GREEDY), width=width)
     meetings = appointments(judging, judge.dialogues, cell.seed_of("judging"), "heldout", held_out=unseen)
     people = cell.user(cell.people, context)
@@ -90,7 +90,8 @@ def judge_arm(
     if training_user is not None:
         # At the temperature that the policy was sampled with in training.
         met = appointments(training, judge.shift_dialogues, cell.seed_of("met"), "met", held_out=seen)
-        held = hold(training, agent, own_user, met, 1.0, width=width)
+        trained_with = cell.user(training_user, context, severity=severity, in_training=True)
+        held = hold(training, agent, trained_with, met, 1.0, width=width)
         if arm not in LOGGED_CONTEXTS:
             write_dialogues(context.output / "training.jsonl", held.dialogues)
         with_own = score(held, 1.0, cell.seed_of("score", arm, "own"))

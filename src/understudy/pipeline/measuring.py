@@ -77,7 +77,7 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
     )
     coherence, style, with_people = {}, {}, []
     labels = [cell.people, *cell.simulators]
-    if cell.is_more_than_its_model(ALIGNED, context):
+    if cell.has_energy(ALIGNED, context):
         labels.insert(2, ALIGNED_BY_SFT)
     for done, label in enumerate(labels, 1):
         held = hold(family, agent, cell.user(label, context), meetings, 1.0, width=width)
@@ -113,7 +113,7 @@ def measure_users(context: StageContext, cell: Cell, *, agent_stage: str) -> Non
 def _reply_shift(
     context: StageContext, cell: Cell, labels: Sequence[str], with_people: Sequence[Dialogue]
 ) -> dict[str, list[TurnShift]]:
-    """By user, in the contexts of the judging users with the base agent; one that is more than its model has no likelihood."""
+    """By user, in the contexts of the judging users with the base agent; one that weighs candidates has no likelihood."""
     people: Sequence[list[float] | None]
     if cell.known:
         family = cast(KnownUserFamily, cell.judging_family())

@@ -96,7 +96,7 @@ def _train(
             budget = _train_with_verl(context, cell, policy, user, severity, tasks, on_step)
         else:
             speaker = cell.agent_speaker(policy)
-            answers = None if user is None else cell.user(user, context, severity=severity)
+            answers = None if user is None else cell.user(user, context, severity=severity, in_training=True)
             source = _source(context, cell, arm, answers, tasks)
             budget = _engine(rl.engine)(policy, speaker, source, rl, scratch=context.scratch, on_step=on_step)
     if not first:
@@ -152,7 +152,7 @@ def _train_with_verl(
         family=cell.family_name,
         seed=seed,
         held_out=cell.goals(held_out=False),
-        user=None if user is None else cell.user_spec(user, context, severity=severity),
+        user=None if user is None else cell.user_spec(user, context, severity=severity, in_training=True),
         logs=_agent_logs(context, cell) if user is None else None,
     )
     return train_with_verl(policy, arm, scratch=context.scratch, on_step=on_step)
