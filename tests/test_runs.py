@@ -380,14 +380,14 @@ def test_a_run_from_before_an_option_is_gone_on_with_where_it_changes_nothing(tm
         RunFolder.create(tmp_path, config, resume=True)
     with pytest.raises(RunError, match=r"sft\.matrix_learning_rate: None, now 0\.01"):
         RunFolder.create(tmp_path, config, resume=True, later=LATER_KEYS)
-    as_then = load_config(overrides=["sft.matrix_learning_rate=null"])
+    as_then = load_config(overrides=["sft.matrix_learning_rate=null", "support.quantile=null"])
     # Users that were taught to count in another way cannot be had again.
     with pytest.raises(RunError, match=r"sft\.counting_weight: None, now 0"):
         RunFolder.create(tmp_path, as_then, resume=True, later=LATER_KEYS)
     older["sft"]["counting_weight"] = 0.0
     write_json(tmp_path / "manifest.json", {**run.manifest, "config": older})
     assert len(RunFolder.create(tmp_path, as_then, resume=True, later=LATER_KEYS).manifest["resumed"]) == 1
-    other = load_config(overrides=["sft.matrix_learning_rate=null", "rl.forward_turns=2"])
+    other = load_config(overrides=["sft.matrix_learning_rate=null", "support.quantile=null", "rl.forward_turns=2"])
     with pytest.raises(RunError, match=r"rl\.forward_turns: 8, now 2"):
         RunFolder.create(tmp_path, other, resume=True, later=LATER_KEYS)
     # A config that has none of these sections is not told of them.
