@@ -33,9 +33,10 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     """A byte-level BPE tokenizer of at most `vocabulary` tokens: any text can be written, common words are whole."""
     inner = Tokenizer(models.BPE())
     # A leading space makes the first word of a message the same token as elsewhere; digits stay single so that counts
-    # and values can be compared; punctuation stays apart.
+    # and values can be compared; punctuation stays apart. Digits are split off last: each piece given to `ByteLevel` gets a
+    # space of its own, which would stand in what a model says, and who hears it would read tokens that no log has.
     inner.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=True)]
+        [pre_tokenizers.ByteLevel(add_prefix_space=True), pre_tokenizers.Digits(individual_digits=True)]
     )
     inner.decoder = decoders.ByteLevel()
     inner.train_from_iterator(
