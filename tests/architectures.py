@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -166,9 +167,10 @@ CONFIGS = RECURRENT | {
 
 def random_model(name: str) -> PreTrainedModel:
     torch.manual_seed(0)
-    wraps = holds_text_model(CONFIGS[name])
+    config = copy.deepcopy(CONFIGS[name])  # a model changes the config that it is made from
+    wraps = holds_text_model(config)
     auto = AutoModelForImageTextToText if wraps else AutoModelForCausalLM
-    model: PreTrainedModel = auto.from_config(CONFIGS[name]).float().eval()
+    model: PreTrainedModel = auto.from_config(config).float().eval()
     if wraps:
         model = text_only(model)
     with torch.no_grad():
