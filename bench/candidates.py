@@ -46,8 +46,8 @@ def main() -> None:
     meetings = appointments(family, given.dialogues, cell.seed_of("candidates"), "candidates", held_out=True)
 
     def user(candidates: int) -> Speaker:
-        tokens = config.sampling.max_message_tokens
-        return AlignedSpeaker(model, residual, candidates=candidates, width=given.dialogues, max_message_tokens=tokens)
+        sampling = config.sampling.model_copy(update={"width": given.dialogues})
+        return AlignedSpeaker(model, residual, sampling, candidates=candidates)
 
     users = {"real users": PopulationSpeaker(family)} | {f"{n} candidates": user(n) for n in given.candidates}
     for name, speaker in users.items():

@@ -11,7 +11,7 @@ import torch
 
 from understudy.align.residual import fit_residual
 from understudy.align.sft import fit
-from understudy.config import ResidualConfig, SFTConfig
+from understudy.config import ResidualConfig, SamplingConfig, SFTConfig
 from understudy.errors import LogError, ModelError
 from understudy.models.chat_model import ChatModel
 from understudy.models.speaker import ModelSpeaker
@@ -31,7 +31,8 @@ def openings(speaker: ModelSpeaker, keys: range, goal: str = GOAL) -> list[Messa
 
 
 def aligned(model: ChatModel, weights: dict[str, float], candidates: int, width: int = 40) -> AlignedSpeaker:
-    return AlignedSpeaker(model, ResidualEnergy(weights), candidates=candidates, width=width, max_message_tokens=6)
+    sampling = SamplingConfig(width=width, max_message_tokens=6)
+    return AlignedSpeaker(model, ResidualEnergy(weights), sampling, candidates=candidates)
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,8 @@ def fp32(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def speaker(model: ChatModel, limit: float, residual: ResidualEnergy | None = None) -> CautiousSpeaker:
-    return CautiousSpeaker(model, residual, Support(limit, 0.9, 10), candidates=3, width=64, max_message_tokens=6)
+    sampling = SamplingConfig(width=64, max_message_tokens=6)
+    return CautiousSpeaker(model, residual, Support(limit, 0.9, 10), sampling, candidates=3)
 
 
 def answers(speaker: ModelSpeaker, dialogues: list[Dialogue]) -> list[Message]:

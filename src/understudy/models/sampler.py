@@ -161,10 +161,11 @@ class Sampler:
             raise ValueError(
                 "the first new token of a place can't be scored: what comes before it has been read already"
             )
+        place_array = np.asarray(places)
         found: list[list[np.ndarray]] = [[] for _ in places]
         ends: dict[int, torch.Tensor] = {}
-        with self._sampling(), self._at(np.asarray(places)) as work:
-            for fed in self._feed(work, np.asarray(places), new_ids, scored):
+        with self._sampling(), self._at(place_array) as work:
+            for fed in self._feed(work, place_array, new_ids, scored):
                 told = fed.tokens.shape[1] - fed.logits.shape[1] + 1
                 surprise = torch.stack(Surprise.of(fed.logits[:, :-1], fed.tokens[:, told:])).cpu().numpy()
                 rows = fed.rows.tolist()
@@ -204,15 +205,14 @@ class Sampler:
             [B][K]
         """
         count, limit = uniforms.shape[1:]
+        place_array = np.asarray(places)
         with self._sampling():
-            with self._at(np.asarray(places)) as work:
-                logits: torch.Tensor | None = None
-                for fed in self._feed(work, np.asarray(places), new_ids, [0] * len(places)):
-                    if logits is None:
-                        logits = torch.empty(len(places), fed.logits.shape[2], device=self.device)
-                    logits[torch.as_tensor(fed.rows, device=self.device)] = fed.logits[:, -1]
-            assert logits is not None  # there is at least one place, with at least one token
-            lengths = self.held[np.asarray(places)]
+            with self._at(place_array) as work:
+                parts = [(f.rows, f.logits[:, -1]) for f in self._feed(work, place_array, new_ids, [0] * len(places))]
+            logits = torch.empty(len(places), parts[0][1].shape[1], device=self.device)
+            for rows, last in parts:
+                logits[torch.as_tensor(rows, device=self.device)] = last
+            lengths = self.held[place_array]
             if count > 1:
                 copies = torch.arange(len(places), device=self.device).repeat_interleave(count)
                 work, logits, lengths = (
@@ -299,8 +299,8 @@ class Sampler:
         order = np.argsort(counts, kind="stable")
         while len(order):
             group = order[: max(_SMALLEST_GROUP, int((counts[order] <= _PADDING * counts[order[0]]).sum()))]
-            most = max(1, self._most_places // int(keep[group].max()))
-            group = group[:most] if keep[group].max() > 1 else group  # one each is what decoding holds as well
+            if (most := int(keep[group].max())) > 1:  # one each is what decoding holds as well
+                group = group[: max(1, self._most_places // most)]
             order = order[len(group) :]
             chunk = int(counts[group].max())
             tokens = np.zeros((len(group), chunk), dtype=np.int64)

@@ -65,8 +65,14 @@ def judge_arm(
 
     seen, unseen = cell.goals(held_out=False), cell.goals(held_out=True)
     validation = appointments(training, judge.tuning_dialogues, cell.seed_of("tuning"), "validation", held_out=seen)
-    own_user = cell.user(tuner, context, severity=severity)
-    tuned, _ = tune_temperature(training, agent, own_user, validation, (*judge.temperatures, GREEDY), width=width)
+    tuned, _ = tune_temperature(
+        training,
+        agent,
+        cell.user(tuner, context, severity=severity),
+        validation,
+        (*judge.temperatures, GREEDY),
+        width=width,
+    )
     meetings = appointments(judging, judge.dialogues, cell.seed_of("judging"), "heldout", held_out=unseen)
     people = cell.user(cell.people, context)
     decoding, judged, spoken = {}, {}, {}

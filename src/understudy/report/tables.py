@@ -11,7 +11,7 @@ from understudy.report.measured import late_rises, learning_curves
 from understudy.report.palette import PROGRAMME_NOTE, REFEREE_NOTE, STAND_IN_NOTE, is_stand_in
 from understudy.report.read import CellData, read_run
 from understudy.report.summary import FamilySummary, summary_of
-from understudy.report.words import interval_of, number, percent, percent_between, progress, signed
+from understudy.report.words import interval_of, number, percent, progress, signed
 from understudy.runs import write_text
 
 
@@ -121,8 +121,8 @@ def _figure(estimate: Estimate | None, scale: float, digits: int = 3) -> str:
 def _share(estimate: Estimate | None) -> str:
     if estimate is None:
         return ""
-    between = percent_between(estimate)
-    return f"{percent(estimate.mean)} [{between.replace(' to ', ', ')}]" if between else percent(estimate.mean)
+    between = f" [{percent(estimate.low)}, {percent(estimate.high)}]" if estimate.has_interval else ""
+    return f"{percent(estimate.mean)}{between}"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

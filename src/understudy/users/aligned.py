@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from understudy.config import SamplingConfig
 from understudy.models.chat_model import ChatModel
 from understudy.models.sampler import Sampled
 from understudy.models.speaker import ModelSpeaker
@@ -22,8 +23,8 @@ class AlignedSpeaker(ModelSpeaker):
     log-probabilities in its token record are those of the model that wrote the candidates.
 
     Args:
-        chat_model, width, max_message_tokens, temperature: see `ModelSpeaker`.
         residual: the energy; None to sample the model as it is.
+        sampling: how it speaks.
         candidates: written per reply, at least 1; 1 samples the model as it is.
     """
 
@@ -31,14 +32,16 @@ class AlignedSpeaker(ModelSpeaker):
         self,
         chat_model: ChatModel,
         residual: ResidualEnergy | None,
+        sampling: SamplingConfig,
         *,
         candidates: int,
-        width: int,
-        max_message_tokens: int,
-        temperature: float = 1.0,
     ) -> None:
         super().__init__(
-            chat_model, "user", width=width, max_message_tokens=max_message_tokens, temperature=temperature
+            chat_model,
+            "user",
+            width=sampling.width,
+            max_message_tokens=sampling.max_message_tokens,
+            temperature=sampling.temperature,
         )
         self.residual, self.candidates = residual, candidates if residual else 1
 

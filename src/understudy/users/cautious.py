@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from understudy.config import SamplingConfig
 from understudy.errors import ModelError
 from understudy.models.chat_model import ChatModel
 from understudy.models.sampler import Sampled, Sampler
@@ -18,8 +19,7 @@ class CautiousSpeaker(AlignedSpeaker):
     """Answers as an aligned user does, and leaves without a word after a message of the agent that is outside its support.
 
     Args:
-        support: what it has learned to answer.
-        chat_model, residual, candidates, width, max_message_tokens, temperature: see `AlignedSpeaker`.
+        support: what it has learned to answer; for all else see `AlignedSpeaker`.
 
     Raises:
         ModelError: if the model has no token to leave with.
@@ -30,20 +30,11 @@ class CautiousSpeaker(AlignedSpeaker):
         chat_model: ChatModel,
         residual: ResidualEnergy | None,
         support: Support,
+        sampling: SamplingConfig,
         *,
         candidates: int,
-        width: int,
-        max_message_tokens: int,
-        temperature: float = 1.0,
     ) -> None:
-        super().__init__(
-            chat_model,
-            residual,
-            candidates=candidates,
-            width=width,
-            max_message_tokens=max_message_tokens,
-            temperature=temperature,
-        )
+        super().__init__(chat_model, residual, sampling, candidates=candidates)
         if self.format.end_of_dialogue is None:
             raise ModelError(
                 "is to leave where it knows no answer, but its tokenizer has no token to leave with",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from understudy.config import SamplingConfig
 from understudy.models.chat_model import ChatModel
@@ -50,12 +49,6 @@ def user_speaker(
     support = Support.load(Path(name_or_folder)) if cautious else None
     if residual is None and support is None:
         return model_speaker(chat_model, "user", sampling)
-    given: dict[str, Any] = {
-        "candidates": candidates,
-        "width": sampling.width,
-        "max_message_tokens": sampling.max_message_tokens,
-        "temperature": sampling.temperature,
-    }
     if support is None:
-        return AlignedSpeaker(chat_model, residual, **given)
-    return CautiousSpeaker(chat_model, residual, support, **given)
+        return AlignedSpeaker(chat_model, residual, sampling, candidates=candidates)
+    return CautiousSpeaker(chat_model, residual, support, sampling, candidates=candidates)

@@ -7,14 +7,13 @@ as its logit, so that logit is E.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from understudy.errors import ModelError
 from understudy.runs import write_json
 from understudy.types import Message
+from understudy.users.beside import read_beside
 from understudy.users.relations import reply_relations
 
 FILE = "residual.json"
@@ -47,15 +46,9 @@ class ResidualEnergy:
         Raises:
             ModelError: if the file is there but is not an object of numbers.
         """
-        path = folder / FILE
-        try:
-            weights = json.loads(path.read_text(encoding="utf-8"))
-            return cls({str(name): float(weight) for name, weight in weights.items()})
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise ModelError(
-                f"is not a residual energy: {error}",
-                where=str(path),
-                fix="delete it to sample the user without one, or align the user again",
-            ) from error
+        return read_beside(
+            folder / FILE,
+            lambda found: cls({str(name): float(weight) for name, weight in found.items()}),
+            what="a residual energy",
+            fix="delete it to sample the user without one, or align the user again",
+        )

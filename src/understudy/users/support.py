@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from understudy.errors import ModelError
 from understudy.runs import write_json
+from understudy.users.beside import read_beside
 
 FILE = "support.json"
 
@@ -43,11 +42,18 @@ class Support:
         limit: `atypicality` up to which a message is inside, finite.
         quantile: of the agents' messages in logs of held-out persons, which that is; in (0, 1).
         messages: how many of these there were.
+
+    Raises:
+        ValueError: if the limit is not finite, or the quantile out of range.
     """
 
     limit: float
     quantile: float
     messages: int
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.limit) or not 0 < self.quantile < 1:
+            raise ValueError("its limit must be a finite number, and its quantile between 0 and 1")
 
     def save(self, folder: Path) -> None:
         """Write `support.json` beside the model."""
@@ -60,18 +66,9 @@ class Support:
         Raises:
             ModelError: if the file is there but holds something else.
         """
-        path = folder / FILE
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            support = cls(float(found["limit"]), float(found["quantile"]), int(found["messages"]))
-            if not math.isfinite(support.limit) or not 0 < support.quantile < 1:
-                raise ValueError("its limit must be a finite number, and its quantile between 0 and 1")
-            return support
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ModelError(
-                f"is not the support of a user: {error}",
-                where=str(path),
-                fix="delete it to train against the user without one, or align the user again",
-            ) from error
+        return read_beside(
+            folder / FILE,
+            lambda found: cls(float(found["limit"]), float(found["quantile"]), int(found["messages"])),
+            what="the support of a user",
+            fix="delete it to train against the user without one, or align the user again",
+        )
