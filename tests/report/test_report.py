@@ -149,7 +149,7 @@ def test_the_page_says_when_the_aligned_user_leaves(tmp_path: Path) -> None:
         fake.write_manifest(tmp_path / name, ["elicit"], [0], support=support)
         fake.write_cell(tmp_path / name, "elicit", 0)
     cautious, answering = (Page(build_report(tmp_path / n).read_text("utf-8")).words for n in ("cautious", "open"))
-    assert "less typical than 99% of those in held-out logs" in cautious
+    assert "less typical, or was said before more often, than 99% of those in logs" in cautious
     assert "less typical" not in answering
 
 

@@ -35,7 +35,7 @@ def fp32(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def speaker(model: ChatModel, limit: float, residual: ResidualEnergy | None = None) -> CautiousSpeaker:
     sampling = SamplingConfig(width=64, max_message_tokens=6)
-    return CautiousSpeaker(model, residual, Support(limit, 0.9, 10), sampling, candidates=3)
+    return CautiousSpeaker(model, residual, Support(limit, 9, 0.9, 10), sampling, candidates=3)
 
 
 def answers(speaker: ModelSpeaker, dialogues: list[Dialogue]) -> list[Message]:
@@ -73,10 +73,40 @@ def test_a_message_is_measured_with_its_end_against_what_the_model_would_say(
 
 
 def test_so_many_of_the_held_out_messages_are_inside(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
-    found = fit_support(tiny_model, colour_logs, 0.8, batch_tokens=200)
+    found = fit_support(tiny_model, colour_logs, colour_logs, 0.8, batch_tokens=200)
     far = np.array(atypicalities(tiny_model, colour_logs, batch_tokens=400))
     assert found.messages == len(far) == sum(m.role == "agent" for d in colour_logs for m in d.messages)
     assert (far <= found.limit + 1e-3).mean() == pytest.approx(0.8, abs=0.05)
+
+
+def test_who_says_a_thing_again_more_often_than_agents_do_is_left(
+    tiny_model: ChatModel, colour_logs: list[Dialogue]
+) -> None:
+    said = colour_logs[0].messages
+    words = (said[0], Message("agent", "take red"), Message("user", "pink"), Message("agent", "take  Red"))
+    again = (
+        *words,
+        Message("user", "no"),
+        Message("agent", "what then"),
+        Message("user", "no"),
+        Message("agent", "take red"),
+    )
+    requests = [Request(k, "user", colour_logs[0].task.user_prompt, m, seed=1) for k, m in enumerate((words, again))]
+    sampling = SamplingConfig(width=64, max_message_tokens=6)
+    for repeats, left in ((0, [True, True]), (1, [False, True]), (2, [False, False])):
+        user = CautiousSpeaker(tiny_model, None, Support(1e6, repeats, 0.9, 10), sampling, candidates=1)
+        assert [answer == LEAVES for answer in user.reply(requests)] == left
+
+
+def test_repeats_are_counted_in_all_logs(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
+    said = colour_logs[0].messages
+    repeating = replace(colour_logs[0], messages=(*said[:2], said[0], said[1], said[0], said[1]))
+    once = [replace(colour_logs[1], messages=colour_logs[1].messages[:2])]
+    found = {
+        quantile: fit_support(tiny_model, [repeating, *once], once, quantile, batch_tokens=400).repeats
+        for quantile in (0.3, 0.6, 0.99)
+    }
+    assert found == {0.3: 0, 0.6: 1, 0.99: 2}
 
 
 def test_it_leaves_where_the_logs_end_and_answers_as_before_where_they_do_not(
@@ -141,13 +171,13 @@ def test_a_model_gone_wrong_is_an_error(
 ) -> None:
     monkeypatch.setattr("understudy.align.support.atypicality", lambda *tokens: math.nan)
     with pytest.raises(ModelError, match="infinitely unlikely"):
-        fit_support(tiny_model, colour_logs, 0.9, batch_tokens=200)
+        fit_support(tiny_model, colour_logs, colour_logs, 0.9, batch_tokens=200)
 
 
 def test_only_who_asks_for_a_cautious_user_gets_one(tiny_model: ChatModel, tmp_path: Path) -> None:
     """Forecasts and measurements ask what people would say, whatever they are told."""
     tiny_model.save(tmp_path)
-    Support(3.0, 0.99, 10).save(tmp_path)
+    Support(3.0, 0, 0.99, 10).save(tmp_path)
     sampling = SamplingConfig(width=2)
     assert type(load_user(tmp_path, sampling, candidates=2)) is ModelSpeaker
     assert isinstance(load_user(tmp_path, sampling, candidates=2, cautious=True), CautiousSpeaker)
@@ -161,13 +191,13 @@ def test_only_who_asks_for_a_cautious_user_gets_one(tiny_model: ChatModel, tmp_p
 def test_logs_without_a_message_that_fits_are_an_error(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
     long = [replace(d, task=replace(d.task, user_prompt="red " * 200)) for d in colour_logs[:3]]
     with pytest.raises(LogError, match="none of 3 held-out dialogues"):
-        fit_support(tiny_model, long, 0.9, batch_tokens=96)
+        fit_support(tiny_model, colour_logs, long, 0.9, batch_tokens=96)
 
 
 def test_a_support_is_kept_beside_its_model(tmp_path: Path) -> None:
     assert Support.load(tmp_path) is None
-    Support(12.5, 0.999, 800).save(tmp_path)
-    assert Support.load(tmp_path) == Support(12.5, 0.999, 800)
+    Support(12.5, 1, 0.999, 800).save(tmp_path)
+    assert Support.load(tmp_path) == Support(12.5, 1, 0.999, 800)
 
 
 @pytest.mark.parametrize(
@@ -177,8 +207,10 @@ def test_a_support_is_kept_beside_its_model(tmp_path: Path) -> None:
         "[1]",
         '{"limit": "x"}',
         '{"limit": 3}',
-        '{"limit": NaN, "quantile": 0.9, "messages": 5}',
-        '{"limit": 3, "quantile": 2, "messages": 5}',
+        '{"limit": 3, "quantile": 0.9, "messages": 5}',
+        '{"limit": NaN, "repeats": 0, "quantile": 0.9, "messages": 5}',
+        '{"limit": 3, "repeats": -1, "quantile": 0.9, "messages": 5}',
+        '{"limit": 3, "repeats": 0, "quantile": 2, "messages": 5}',
     ],
 )
 def test_a_broken_file_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:

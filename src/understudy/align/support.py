@@ -13,25 +13,28 @@ from understudy.models.chat import ChatFormat
 from understudy.models.chat_model import ChatModel, context_length
 from understudy.models.likelihood import Example, batches_by_length, token_surprise
 from understudy.types import Dialogue
-from understudy.users.support import Support, atypicality
+from understudy.users.support import Support, atypicality, said_before
 
 
-def fit_support(chat_model: ChatModel, dialogues: Sequence[Dialogue], quantile: float, *, batch_tokens: int) -> Support:
-    """The support of a user model, by how typical it finds what agents say in logs that it was not fitted on.
+def fit_support(
+    chat_model: ChatModel, logs: Sequence[Dialogue], held_out: Sequence[Dialogue], quantile: float, *, batch_tokens: int
+) -> Support:
+    """The support of a user model, by how typical it finds what agents say in logs, and how often they say it again.
 
     Args:
-        dialogues: of persons that the model was not fitted on.
-        quantile: of the messages that are to be inside, in (0, 1).
+        logs: all there are; repeats are counted in them.
+        held_out: those of persons that the model was not fitted on.
+        quantile: of the messages that are to be inside, by either measure, in (0, 1).
         batch_tokens: per forward pass, padding included.
 
     Raises:
-        LogError: if no dialogue with a message of an agent fits the model's context.
+        LogError: if no held-out dialogue with a message of an agent fits the model's context.
         ModelError: if the model's probabilities are not finite.
     """
-    found = atypicalities(chat_model, dialogues, batch_tokens=batch_tokens)
+    found = atypicalities(chat_model, held_out, batch_tokens=batch_tokens)
     if not found:
         raise LogError(
-            f"none of {len(dialogues)} held-out dialogues has an agent's message within the model's context",
+            f"none of {len(held_out)} held-out dialogues has an agent's message within the model's context",
             where="support of the user",
             fix="raise max_length of the user's model, or set support.quantile to null",
         )
@@ -42,7 +45,15 @@ def fit_support(chat_model: ChatModel, dialogues: Sequence[Dialogue], quantile: 
             where="support of the user",
             fix="look at its history.json: the fit has gone wrong (a lower sft.learning_rate may help)",
         )
-    return Support(limit, quantile, len(found))
+    return Support(limit, _repeats(logs, quantile), quantile, len(found))
+
+
+def _repeats(logs: Sequence[Dialogue], quantile: float) -> int:
+    """Times that an agent's message was `said_before`, up to which that quantile of them were."""
+    heard = [
+        d.messages[:end] for d in logs for end, message in enumerate(d.messages, start=1) if message.role == "agent"
+    ]
+    return int(np.quantile([said_before(messages) for messages in heard], quantile, method="inverted_cdf"))
 
 
 @torch.no_grad()

@@ -70,7 +70,7 @@ class SupportConfig(StageConfig):
     """How unlike the logs an agent may talk before the aligned user, who has learned no answer to it, leaves."""
 
     quantile: OpenShare | None = 0.99
-    """Share of the agents' messages in held-out logs that it answers, between 0 and 1; null: it answers whatever is said."""
+    """Share of the agents' messages in logs that it answers, by how typical and how often said; between 0 and 1; null: all."""
 
 
 class RealignmentConfig(StageConfig):

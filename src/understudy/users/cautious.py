@@ -12,7 +12,7 @@ from understudy.models.sampler import Sampled, Sampler
 from understudy.speaker import Request
 from understudy.users.aligned import AlignedSpeaker
 from understudy.users.residual import ResidualEnergy
-from understudy.users.support import Support, atypicality
+from understudy.users.support import Support, atypicality, said_before
 
 
 class CautiousSpeaker(AlignedSpeaker):
@@ -47,8 +47,10 @@ class CautiousSpeaker(AlignedSpeaker):
     def _write(
         self, places: Sequence[int], new_ids: Sequence[Sequence[int]], requests: Sequence[Request]
     ) -> list[Sampled]:
-        answering = [i for i, request in enumerate(requests) if request.messages]
-        far, unread = [-math.inf] * len(requests), [*new_ids]
+        heard = [i for i, request in enumerate(requests) if request.messages]
+        again = {i for i in heard if said_before(requests[i].messages) > self.support.repeats}
+        answering = [i for i in heard if i not in again]
+        far, unread = [math.inf if i in again else -math.inf for i in range(len(requests))], [*new_ids]
         if answering:
             found = self._hear(
                 [places[i] for i in answering], [new_ids[i] for i in answering], [requests[i] for i in answering]

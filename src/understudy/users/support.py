@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from understudy.runs import write_json
+from understudy.types import Message
 from understudy.users.beside import read_beside
 
 FILE = "support.json"
@@ -30,6 +32,13 @@ def atypicality(nats: ArrayLike, expected: ArrayLike, variance: ArrayLike) -> fl
     return float((np.sum(nats) - np.sum(expected)) / np.sqrt(np.sum(variance) + 1))
 
 
+def said_before(messages: Sequence[Message]) -> int:
+    """How often who wrote the last message had written it before, word for word; case and spaces do not count."""
+    last = messages[-1]
+    said = [message.text.lower().split() for message in messages if message.role == last.role]
+    return said.count(said[-1]) - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Support:
     """The agent's messages to which people's answers are known, by how typical the user's own model finds them.
@@ -38,22 +47,27 @@ class Support:
     lead it there. Beyond the support the user leaves instead, as a pessimistic model of the world stops where it was not
     learned (Kidambi et al. 2020, arXiv 2005.05951). Messages that are more typical than most are inside.
 
+    What was said before is counted apart: a model that can copy finds it typical, however rare it is that agents say a thing
+    again, and a policy that has found a good sentence says nothing else.
+
     Attributes:
         limit: `atypicality` up to which a message is inside, finite.
-        quantile: of the agents' messages in logs of held-out persons, which that is; in (0, 1).
+        repeats: times `said_before` up to which it is, 0 or more.
+        quantile: of the agents' messages in logs of held-out persons, which either is; in (0, 1).
         messages: how many of these there were.
 
     Raises:
-        ValueError: if the limit is not finite, or the quantile out of range.
+        ValueError: if the limit is not finite, or another out of range.
     """
 
     limit: float
+    repeats: int
     quantile: float
     messages: int
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.limit) or not 0 < self.quantile < 1:
-            raise ValueError("its limit must be a finite number, and its quantile between 0 and 1")
+        if not math.isfinite(self.limit) or self.repeats < 0 or not 0 < self.quantile < 1:
+            raise ValueError("its limit must be a finite number, its repeats 0 or more, its quantile between 0 and 1")
 
     def save(self, folder: Path) -> None:
         """Write `support.json` beside the model."""
@@ -68,7 +82,9 @@ class Support:
         """
         return read_beside(
             folder / FILE,
-            lambda found: cls(float(found["limit"]), float(found["quantile"]), int(found["messages"])),
+            lambda found: cls(
+                float(found["limit"]), int(found["repeats"]), float(found["quantile"]), int(found["messages"])
+            ),
             what="the support of a user",
             fix="delete it to train against the user without one, or align the user again",
         )
