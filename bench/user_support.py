@@ -3,8 +3,9 @@
     python bench/user_support.py RUN/stages/haggle/seed0 [--dialogues 300]
 
 Each arm's agent at T=1 with real users, and with the user that it was trained with where it met one: the share of its messages
-that the aligned user finds less typical than the support allows, and of dialogues with such a message, with 95% intervals over
-dialogues; then the messages outside that were said most often, with the median of their atypicality.
+that the aligned user finds less typical than the support allows, of those said before more often than it allows, and of
+dialogues with a message of either kind, with 95% intervals over dialogues; then the untypical messages that were said most
+often, with the median of their atypicality.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from understudy.align.support import atypicalities
+from understudy.align.support import atypicalities, repeats
 from understudy.errors import RunError
 from understudy.logs.read import read_dialogues
 from understudy.models.chat_model import ChatModel
 from understudy.models.load import load_chat_model
-from understudy.stats import clustered_share
+from understudy.stats import Interval, clustered_share
 from understudy.types import Dialogue
 from understudy.users.support import Support
 
@@ -39,7 +40,8 @@ def main() -> None:
         raise SystemExit(str(RunError("has no support.json", where=str(user), fix="align with support.quantile")))
     model = load_chat_model(user)
     print(
-        f"inside: atypicality up to {support.limit:.2f}, {100 * support.quantile:g}% of {support.messages} held-out messages"
+        f"inside: atypicality up to {support.limit:.2f} ({100 * support.quantile:g}% of {support.messages} held-out messages), "
+        f"said up to {support.repeats} times before"
     )
     files = {"logs": arguments.cell / "logs" / "heldout.jsonl"}
     for folder in sorted(arguments.cell.glob("judge-*")):
@@ -52,12 +54,18 @@ def main() -> None:
 
 def _print(name: str, dialogues: Sequence[Dialogue], model: ChatModel, support: Support) -> None:
     found = [atypicalities(model, [dialogue], batch_tokens=_BATCH_TOKENS) for dialogue in dialogues]
-    outside = [sum(value > support.limit for value in values) for values in found]
-    messages = clustered_share(outside, [len(values) for values in found])
-    whole = clustered_share([float(count > 0) for count in outside], [1] * len(outside))
+    untypical = [sum(value > support.limit for value in values) for values in found]
+    counts = [repeats(dialogue) for dialogue in dialogues]
+    repeated = [sum(count > support.repeats for count in of_dialogue) for of_dialogue in counts]
+    either = [float(a + b > 0) for a, b in zip(untypical, repeated, strict=True)]
+    far_off = clustered_share(untypical, [len(values) for values in found])
+    again, whole = (
+        clustered_share(repeated, [len(of_dialogue) for of_dialogue in counts]),
+        clustered_share(either, [1] * len(either)),
+    )
     print(
-        f"{name}: {messages.mean:.1%} [{messages.low:.1%}, {messages.high:.1%}] of messages, "
-        f"{whole.mean:.0%} [{whole.low:.0%}, {whole.high:.0%}] of dialogues"
+        f"{name}: {_percent(far_off)} of messages untypical, {_percent(again)} said before too often, "
+        f"{_percent(whole)} of dialogues"
     )
     said: Counter[str] = Counter()
     far: dict[str, list[float]] = {}
@@ -71,6 +79,10 @@ def _print(name: str, dialogues: Sequence[Dialogue], model: ChatModel, support: 
                 far.setdefault(text, []).append(value)
     for text, count in said.most_common(3):
         print(f"    {count:4d} times, {np.median(far[text]):.1f}: {text}")
+
+
+def _percent(share: Interval) -> str:
+    return f"{share.mean:.1%} [{share.low:.1%}, {share.high:.1%}]"
 
 
 if __name__ == "__main__":

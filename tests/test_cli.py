@@ -30,6 +30,7 @@ from understudy.logs.record import ROLE_NAMES
 from understudy.models.chat_model import ChatModel
 from understudy.models.tiny import make_tiny
 from understudy.results import ArmResult, ForecastReport, InteractivityResult, ShiftReport
+from understudy.runs import write_json
 
 SMALL = [
     "rl.steps=1", "rl.messages_per_step=32", "rl.min_groups=2", "sft.steps=3", "sft.copying_steps=3",
@@ -206,8 +207,12 @@ def test_demo_from_logs_to_report_and_resume_refuses_another_config(tmp_path: Pa
     assert other.returncode == 2
     assert "rl.clip" in other.stderr
 
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    write_json(tmp_path / "run" / "manifest.json", {**manifest, "git_revision": "abc"})
     resumed = understudy("demo", "--out", "run", "--resume", "--jobs", "1", *small_run, cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
+    assert "note: run goes on with other code" in resumed.stderr
+    assert "git_revision: abc, now " in resumed.stderr
 
 
 @pytest.mark.slow

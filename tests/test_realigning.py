@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,13 @@ def test_agents_learn_from_users_that_leave_where_they_do_not_know(tmp_path: Pat
     kept = json.loads((folder / "model" / "support.json").read_text())
     assert json.loads((folder / "history.json").read_text())["support"] == kept
     assert kept["quantile"] == 0.99
+    said = [
+        [m.text for m in d.messages if m.role == "agent"]
+        for d in read_dialogues(tmp_path / "stages" / CELL / "logs" / "align.jsonl")
+    ]
+    counts = sorted(words[:at].count(text) for words in said for at, text in enumerate(words))
+    assert kept["repeats"] == counts[math.ceil(0.99 * len(counts)) - 1]
+    assert 0 < kept["messages"] < len(counts)  # of the persons that it was not fitted on
     cell = Cell(config(), "haggle", 0)
     context = StageContext(stages[f"{CELL}/calibrated"], tmp_path, tmp_path)
     assert isinstance(cell.user(ALIGNED, context, in_training=True), CautiousSpeaker)

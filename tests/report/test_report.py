@@ -8,6 +8,7 @@ import json
 import math
 import re
 import sys
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from understudy.report.findings import headline, standing
 from understudy.report.palette import PROGRAMME_NOTE, STAND_IN_NOTE
 from understudy.report.read import read_run
 from understudy.results import Further
-from understudy.runs import MetricsLog
+from understudy.runs import MetricsLog, write_json
 
 # The tests have no packages of their own (import mode importlib): the fake run is loaded by its path.
 _spec = importlib.util.spec_from_file_location("understudy_fake_run", Path(__file__).with_name("fake_run.py"))
@@ -145,12 +146,34 @@ def test_tables_have_every_seed_for_papers_and_notes(full: tuple[Path, str], tmp
 
 
 def test_the_page_says_when_the_aligned_user_leaves(tmp_path: Path) -> None:
-    for name, support in (("cautious", {"quantile": 0.99}), ("open", {"quantile": None})):
-        fake.write_manifest(tmp_path / name, ["elicit"], [0], support=support)
-        fake.write_cell(tmp_path / name, "elicit", 0)
-    cautious, answering = (Page(build_report(tmp_path / n).read_text("utf-8")).words for n in ("cautious", "open"))
-    assert "less typical, or was said before more often, than 99% of those in logs" in cautious
-    assert "less typical" not in answering
+    def words(name: str, support: dict[str, float | None], repeats: Sequence[int] = ()) -> str:
+        fake.write_manifest(tmp_path / name, ["elicit"], [0, 1], support=support)
+        for seed in (0, 1):
+            fake.write_cell(tmp_path / name, "elicit", seed)
+        for seed, count in enumerate(repeats):
+            folder = tmp_path / name / "stages" / "elicit" / f"seed{seed}" / "user-aligned"
+            folder.mkdir()
+            write_json(folder / "history.json", {"support": {"repeats": count}})
+        return Page(build_report(tmp_path / name).read_text("utf-8")).words
+
+    both = words("both", {"quantile": 0.99}, (0, 1))
+    assert "less typical than 99% of those in held-out logs" in both
+    assert "said before more often than 99% of those in logs (elicit: 0, 1 by seed)" in both
+    earlier = words("typical", {"quantile": 0.99})
+    assert "less typical than 99%" in earlier
+    assert "said before" not in earlier
+    assert "less typical" not in words("open", {"quantile": None})
+
+
+def test_the_page_names_every_revision_that_a_run_was_made_with(tmp_path: Path) -> None:
+    fake.write_manifest(tmp_path, ["elicit"], [0])
+    fake.write_cell(tmp_path, "elicit", 0)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    resumed = [{"git_revision": revision} for revision in ("abc123", "def456", None, "def456")]
+    write_json(tmp_path / "manifest.json", {**manifest, "resumed": resumed})
+    words = Page(build_report(tmp_path).read_text("utf-8")).words
+    assert "abc123, gone on with at def456" in words
+    assert words.count("def456") == 1
 
 
 def test_above_and_below_are_said_only_where_the_intervals_say_so(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_message_is_measured_with_its_end_against_what_the_model_would_say(
 
 
 def test_so_many_of_the_held_out_messages_are_inside(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
-    found = fit_support(tiny_model, colour_logs, colour_logs, 0.8, batch_tokens=200)
+    found = fit_support(tiny_model, 0.8, logs=colour_logs, held_out=colour_logs, batch_tokens=200)
     far = np.array(atypicalities(tiny_model, colour_logs, batch_tokens=400))
     assert found.messages == len(far) == sum(m.role == "agent" for d in colour_logs for m in d.messages)
     assert (far <= found.limit + 1e-3).mean() == pytest.approx(0.8, abs=0.05)
@@ -83,7 +83,7 @@ def test_who_says_a_thing_again_more_often_than_agents_do_is_left(
     tiny_model: ChatModel, colour_logs: list[Dialogue]
 ) -> None:
     said = colour_logs[0].messages
-    words = (said[0], Message("agent", "take red"), Message("user", "pink"), Message("agent", "take  Red"))
+    words = (said[0], Message("agent", "take red"), Message("user", "take red"), Message("agent", "take  Red"))
     again = (
         *words,
         Message("user", "no"),
@@ -103,7 +103,7 @@ def test_repeats_are_counted_in_all_logs(tiny_model: ChatModel, colour_logs: lis
     repeating = replace(colour_logs[0], messages=(*said[:2], said[0], said[1], said[0], said[1]))
     once = [replace(colour_logs[1], messages=colour_logs[1].messages[:2])]
     found = {
-        quantile: fit_support(tiny_model, [repeating, *once], once, quantile, batch_tokens=400).repeats
+        quantile: fit_support(tiny_model, quantile, logs=[repeating, *once], held_out=once, batch_tokens=400).repeats
         for quantile in (0.3, 0.6, 0.99)
     }
     assert found == {0.3: 0, 0.6: 1, 0.99: 2}
@@ -171,7 +171,7 @@ def test_a_model_gone_wrong_is_an_error(
 ) -> None:
     monkeypatch.setattr("understudy.align.support.atypicality", lambda *tokens: math.nan)
     with pytest.raises(ModelError, match="infinitely unlikely"):
-        fit_support(tiny_model, colour_logs, colour_logs, 0.9, batch_tokens=200)
+        fit_support(tiny_model, 0.9, logs=colour_logs, held_out=colour_logs, batch_tokens=200)
 
 
 def test_only_who_asks_for_a_cautious_user_gets_one(tiny_model: ChatModel, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_only_who_asks_for_a_cautious_user_gets_one(tiny_model: ChatModel, tmp_p
 def test_logs_without_a_message_that_fits_are_an_error(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
     long = [replace(d, task=replace(d.task, user_prompt="red " * 200)) for d in colour_logs[:3]]
     with pytest.raises(LogError, match="none of 3 held-out dialogues"):
-        fit_support(tiny_model, colour_logs, long, 0.9, batch_tokens=96)
+        fit_support(tiny_model, 0.9, logs=colour_logs, held_out=long, batch_tokens=96)
 
 
 def test_a_support_is_kept_beside_its_model(tmp_path: Path) -> None:
@@ -210,6 +210,7 @@ def test_a_support_is_kept_beside_its_model(tmp_path: Path) -> None:
         '{"limit": 3, "quantile": 0.9, "messages": 5}',
         '{"limit": NaN, "repeats": 0, "quantile": 0.9, "messages": 5}',
         '{"limit": 3, "repeats": -1, "quantile": 0.9, "messages": 5}',
+        '{"limit": 3, "repeats": Infinity, "quantile": 0.9, "messages": 5}',
         '{"limit": 3, "repeats": 0, "quantile": 2, "messages": 5}',
     ],
 )

@@ -17,14 +17,19 @@ from understudy.users.support import Support, atypicality, said_before
 
 
 def fit_support(
-    chat_model: ChatModel, logs: Sequence[Dialogue], held_out: Sequence[Dialogue], quantile: float, *, batch_tokens: int
+    chat_model: ChatModel,
+    quantile: float,
+    *,
+    logs: Sequence[Dialogue],
+    held_out: Sequence[Dialogue],
+    batch_tokens: int,
 ) -> Support:
     """The support of a user model, by how typical it finds what agents say in logs, and how often they say it again.
 
     Args:
-        logs: all there are; repeats are counted in them.
+        quantile: of the messages that are to be within each of the two limits, in (0, 1).
+        logs: all there are; repeats are counted in them, as no model is fitted for that.
         held_out: those of persons that the model was not fitted on.
-        quantile: of the messages that are to be inside, by either measure, in (0, 1).
         batch_tokens: per forward pass, padding included.
 
     Raises:
@@ -45,15 +50,14 @@ def fit_support(
             where="support of the user",
             fix="look at its history.json: the fit has gone wrong (a lower sft.learning_rate may help)",
         )
-    return Support(limit, _repeats(logs, quantile), quantile, len(found))
+    counts = [count for dialogue in logs for count in repeats(dialogue)]
+    return Support(limit, int(np.quantile(counts, quantile, method="inverted_cdf")), quantile, len(found))
 
 
-def _repeats(logs: Sequence[Dialogue], quantile: float) -> int:
-    """Times that an agent's message was `said_before`, up to which that quantile of them were."""
-    heard = [
-        d.messages[:end] for d in logs for end, message in enumerate(d.messages, start=1) if message.role == "agent"
-    ]
-    return int(np.quantile([said_before(messages) for messages in heard], quantile, method="inverted_cdf"))
+def repeats(dialogue: Dialogue) -> list[int]:
+    """Of each message of the agent, how often it was `said_before`."""
+    ends = [end for end, message in enumerate(dialogue.messages, start=1) if message.role == "agent"]
+    return [said_before(dialogue.messages[:end]) for end in ends]
 
 
 @torch.no_grad()

@@ -70,7 +70,7 @@ class SupportConfig(StageConfig):
     """How unlike the logs an agent may talk before the aligned user, who has learned no answer to it, leaves."""
 
     quantile: OpenShare | None = 0.99
-    """Share of the agents' messages in logs that it answers, by how typical and how often said; between 0 and 1; null: all."""
+    """Share of the agents' messages in logs within each limit: how typical, how often said before. In (0, 1); null: none."""
 
 
 class RealignmentConfig(StageConfig):

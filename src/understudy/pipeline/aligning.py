@@ -78,7 +78,7 @@ def align_user(
             residual.save(context.output / "model")
         record["residual"] = residual_fit.record()
     if not judges and (quantile := cell.config.support.quantile) is not None:
-        support = fit_support(chat_model, logs, validation, quantile, batch_tokens=sft.batch_tokens)
+        support = fit_support(chat_model, quantile, logs=logs, held_out=validation, batch_tokens=sft.batch_tokens)
         support.save(context.output / "model")
         record["support"] = asdict(support)
     write_json(context.output / "history.json", record)

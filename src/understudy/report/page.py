@@ -108,6 +108,7 @@ def render(data: RunData) -> str:
         arm_words=_arm_words(summary.families),
         has_stand_in=_has_stand_in(summary.families),
         support=_support(data),
+        repeats=_repeats(data),
         manifest=data.manifest,
         others={str(path): manifest.get("git_revision") for path, manifest in data.others.items()},
         runs=[str(path) for path in (data.path, *data.others)],
@@ -212,6 +213,12 @@ def _support(data: RunData) -> float | None:
     """The share of agents' messages that the aligned user answers; None where it answers all, as in earlier versions."""
     found = data.config.get("support")
     return found.get("quantile") if isinstance(found, dict) else None
+
+
+def _repeats(data: RunData) -> dict[str, list[int]]:
+    """By task and seed, how often an agent may have said a thing before; without tasks where the aligned user never minds."""
+    found = {name: [c.repeats for c in data.of(name) if c.repeats is not None] for name in data.families}
+    return {name: counts for name, counts in found.items() if counts}
 
 
 def _arm_words(families: tuple[FamilySummary, ...]) -> dict[str, str]:

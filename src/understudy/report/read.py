@@ -41,6 +41,8 @@ class CellData:
         metrics: rows of training by arm.
         missing: what a finished cell would have beyond that, in words.
         all_judged: whether every arm of the config has been judged.
+        repeats: times that an agent may have said a thing before, beyond which the aligned user leaves in training
+            (`understudy.users.support`); None where it stays.
         fitted_on: logged dialogues behind its models, those that stopped their fitting included; None where a part's model is
             not there yet.
     """
@@ -57,6 +59,7 @@ class CellData:
     all_judged: bool
     interactivity: InteractivityResult | None = None
     fitted_on: int | None = None
+    repeats: int | None = None
     gone_on_with: ArmResult | None = None
 
 
@@ -221,6 +224,7 @@ def _cell(folders: Sequence[Path], family: str, seed: int, configs: Sequence[Map
         set(expected) <= set(arms),
         interactivity,
         _fitted_on(folder, (*_PARTS, "user-referee") if refereed else _PARTS),
+        _repeats(folder),
         rounds.get("judge-calibrated"),
     )
 
@@ -242,6 +246,13 @@ def _fitted_on(folder: Path, parts: Sequence[str]) -> int | None:
     counts = [history.get("dialogues") if isinstance(history, dict) else None for history in histories]
     found = [count for count in counts if isinstance(count, int)]
     return sum(found) if len(found) == len(parts) else None
+
+
+def _repeats(folder: Path) -> int | None:
+    history = _json(folder / "user-aligned" / "history.json")
+    support = history.get("support") if isinstance(history, dict) else None
+    found = support.get("repeats") if isinstance(support, dict) else None
+    return found if isinstance(found, int) else None
 
 
 def _is_sweep(result: ArmResult) -> bool:

@@ -27,10 +27,15 @@ FORMAT = 1
 
 
 class RunFolder:
-    """A run folder with a manifest; made by `create`, or by `open` for reading."""
+    """A run folder with a manifest; made by `create`, or by `open` for reading.
 
-    def __init__(self, path: Path, manifest: Mapping[str, Any]) -> None:
-        self.path, self.manifest = path, manifest
+    Attributes:
+        other_code: where it goes on with other code than it last ran with, what differs of the versions and the git revision:
+            `key: old, now new`.
+    """
+
+    def __init__(self, path: Path, manifest: Mapping[str, Any], other_code: Sequence[str] = ()) -> None:
+        self.path, self.manifest, self.other_code = path, manifest, tuple(other_code)
 
     @classmethod
     def create(
@@ -153,9 +158,12 @@ class RunFolder:
                 path, "other input files", files, "bring the old files back, or start anew with another --out"
             )
         entry = {"time": _now(), "versions": versions(), "git_revision": git_revision()}
-        manifest = {**run.manifest, "resumed": [*run.manifest.get("resumed", []), entry]}
+        before = run.manifest.get("resumed", [])
+        last = {"versions": {}, "git_revision": None, **(before[-1] if before else run.manifest)}
+        other = differences(*({key: code[key] for key in ("versions", "git_revision")} for code in (last, entry)))
+        manifest = {**run.manifest, "resumed": [*before, entry]}
         write_json(path / MANIFEST, manifest)
-        return cls(path, manifest)
+        return cls(path, manifest, other)
 
 
 def _refuse_occupied(path: Path) -> None:

@@ -22,5 +22,5 @@ def read_beside(path: Path, make: Callable[[Any], T], *, what: str, fix: str) ->
         return make(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ModelError(f"is not {what}: {error}", where=str(path), fix=fix) from error

@@ -50,14 +50,14 @@ class CautiousSpeaker(AlignedSpeaker):
         heard = [i for i, request in enumerate(requests) if request.messages]
         again = {i for i in heard if said_before(requests[i].messages) > self.support.repeats}
         answering = [i for i in heard if i not in again]
-        far, unread = [math.inf if i in again else -math.inf for i in range(len(requests))], [*new_ids]
+        far, unread = [-math.inf] * len(requests), [*new_ids]
         if answering:
             found = self._hear(
                 [places[i] for i in answering], [new_ids[i] for i in answering], [requests[i] for i in answering]
             )
             for i, atypical in zip(answering, found, strict=True):
                 far[i], unread[i] = atypical, new_ids[i][-1:]
-        stays = [i for i in range(len(requests)) if far[i] <= self.support.limit]
+        stays = [i for i in range(len(requests)) if i not in again and far[i] <= self.support.limit]
         answers = [self._leaves] * len(requests)
         if stays:
             written = super()._write(

@@ -35,7 +35,7 @@ def atypicality(nats: ArrayLike, expected: ArrayLike, variance: ArrayLike) -> fl
 def said_before(messages: Sequence[Message]) -> int:
     """How often who wrote the last message had written it before, word for word; case and spaces do not count."""
     last = messages[-1]
-    said = [message.text.lower().split() for message in messages if message.role == last.role]
+    said = [message.heard.lower().split() for message in messages if message.role == last.role]
     return said.count(said[-1]) - 1
 
 
@@ -52,9 +52,10 @@ class Support:
 
     Attributes:
         limit: `atypicality` up to which a message is inside, finite.
-        repeats: times `said_before` up to which it is, 0 or more.
-        quantile: of the agents' messages in logs of held-out persons, which either is; in (0, 1).
-        messages: how many of these there were.
+        repeats: times `said_before` up to which it is as well, 0 or more.
+        quantile: which the limit is of the agents' messages in logs of held-out persons, and `repeats` of those in all logs; in
+            (0, 1).
+        messages: those of held-out persons.
 
     Raises:
         ValueError: if the limit is not finite, or another out of range.
@@ -86,5 +87,5 @@ class Support:
                 float(found["limit"]), int(found["repeats"]), float(found["quantile"]), int(found["messages"])
             ),
             what="the support of a user",
-            fix="delete it to train against the user without one, or align the user again",
+            fix="align the user again: start anew with another --out",
         )
