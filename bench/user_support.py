@@ -59,10 +59,8 @@ def _print(name: str, dialogues: Sequence[Dialogue], model: ChatModel, support: 
     repeated = [sum(count > support.repeats for count in of_dialogue) for of_dialogue in counts]
     either = [float(a + b > 0) for a, b in zip(untypical, repeated, strict=True)]
     far_off = clustered_share(untypical, [len(values) for values in found])
-    again, whole = (
-        clustered_share(repeated, [len(of_dialogue) for of_dialogue in counts]),
-        clustered_share(either, [1] * len(either)),
-    )
+    again = clustered_share(repeated, [len(of_dialogue) for of_dialogue in counts])
+    whole = clustered_share(either, [1] * len(either))
     print(
         f"{name}: {_percent(far_off)} of messages untypical, {_percent(again)} said before too often, "
         f"{_percent(whole)} of dialogues"

@@ -89,13 +89,13 @@ def test_resume_with_the_same_config_is_noted(tmp_path: Path) -> None:
 
 def test_a_run_that_goes_on_with_other_code_says_what_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("understudy.runs.folder.git_revision", lambda: "abc")
-    assert RunFolder.create(tmp_path, Config()).other_code == ()
-    assert RunFolder.create(tmp_path, Config(), resume=True).other_code == ()
+    assert RunFolder.create(tmp_path, Config()).other_code() == []
+    assert RunFolder.create(tmp_path, Config(), resume=True).other_code() == []
     monkeypatch.setattr("understudy.runs.folder.git_revision", lambda: "def")
     monkeypatch.setattr("understudy.runs.folder.versions", lambda: {**versions(), "torch": "9"})
-    found = RunFolder.create(tmp_path, Config(), resume=True).other_code
-    assert found == (f"versions.torch: {versions()['torch']}, now 9", "git_revision: abc, now def")
-    assert RunFolder.create(tmp_path, Config(), resume=True).other_code == ()  # than it last ran with
+    found = RunFolder.create(tmp_path, Config(), resume=True).other_code()
+    assert found == [f"versions.torch: {versions()['torch']}, now 9", "git_revision: abc, now def"]
+    assert RunFolder.create(tmp_path, Config(), resume=True).other_code() == []  # than it last ran with
 
 
 def test_resume_with_another_config_names_keys_and_both_values(tmp_path: Path) -> None:

@@ -98,6 +98,32 @@ def test_who_says_a_thing_again_more_often_than_agents_do_is_left(
         assert [answer == LEAVES for answer in user.reply(requests)] == left
 
 
+def test_who_repeats_is_left_among_others_who_are_answered(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
+    """What it would have read is read no more; the others' words do not depend on it, nor do those of who takes its place."""
+    one, other = [d for d in colour_logs if len(d.messages) == 4][:2]
+    repeated = (*one.messages[:3], one.messages[1])
+    sampling = SamplingConfig(width=2, max_message_tokens=6)
+    energy = ResidualEnergy({"word:red:10": 2.0})
+
+    def made() -> CautiousSpeaker:
+        return CautiousSpeaker(tiny_model, energy, Support(1e6, 0, 0.9, 10), sampling, candidates=3)
+
+    def asked(key: int, dialogue: Dialogue, messages: tuple[Message, ...]) -> Request:
+        return Request(key, "user", dialogue.task.user_prompt, messages, seed=key)
+
+    def answered(key: int, dialogue: Dialogue) -> list[Message]:
+        alone = made()
+        return [alone.reply([asked(key, dialogue, dialogue.messages[:end])])[0] for end in (2, 4)]
+
+    user = made()
+    first = user.reply([asked(0, one, one.messages[:2]), asked(1, other, other.messages[:2])])
+    second = user.reply([asked(0, one, repeated), asked(1, other, other.messages)])
+    assert second[0] == LEAVES
+    assert [first[1], second[1]] == answered(1, other)
+    user.finish(0)
+    assert [user.reply([asked(2, one, one.messages[:end])])[0] for end in (2, 4)] == answered(2, one)
+
+
 def test_repeats_are_counted_in_all_logs(tiny_model: ChatModel, colour_logs: list[Dialogue]) -> None:
     said = colour_logs[0].messages
     repeating = replace(colour_logs[0], messages=(*said[:2], said[0], said[1], said[0], said[1]))

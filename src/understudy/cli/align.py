@@ -50,12 +50,13 @@ def align(
     """
     from rich.console import Console
 
-    from understudy.cli.begin import begin
+    from understudy.cli.notes import note_other_code
     from understudy.cli.tables import card_table, import_table, scrub_table, split_table
     from understudy.config import LATER_KEYS, load_config
     from understudy.errors import LogError
     from understudy.pipeline.align_plan import AlignConfig, align_plan, finish_align, prepared_in, refuse_inside
     from understudy.report import build_card_page
+    from understudy.runs import RunFolder
     from understudy.scheduler import run_stages
 
     loaded = load_config(config, overrides or [], preset="align")
@@ -72,7 +73,8 @@ def align(
         sft=loaded.sft,
     )
     refuse_inside(out, asked.logs)
-    run = begin(out, asked, resume=resume, inputs=asked.inputs(), later=LATER_KEYS)
+    run = RunFolder.create(out, asked, resume=resume, inputs=asked.inputs(), later=LATER_KEYS)
+    note_other_code(run)
     try:
         run_stages(run, align_plan(asked), jobs=1)
     except LogError:

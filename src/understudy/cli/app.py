@@ -205,12 +205,14 @@ def _compare(out: Path, config: Path | None, overrides: list[str], *, preset: st
 
     loaded = load_config(config, overrides, preset=preset)
 
-    from understudy.cli.begin import begin
+    from understudy.cli.notes import note_other_code
     from understudy.pipeline.plan import check_comparison, plan
+    from understudy.runs import RunFolder
     from understudy.scheduler import run_stages
 
     check_comparison(loaded)
-    run = begin(out, loaded, resume=resume, free=FREE_KEYS, later=LATER_KEYS)
+    run = RunFolder.create(out, loaded, resume=resume, free=FREE_KEYS, later=LATER_KEYS)
+    note_other_code(run)
     # One thread per worker: small models gain nothing from more, results do not depend on --jobs, and threads that wait
     # for each other on busy cores are slower than one by far.
     run_stages(run, plan(loaded), jobs, threads=1)

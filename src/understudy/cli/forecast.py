@@ -37,12 +37,12 @@ def forecast(
     """
     from rich.console import Console
 
-    from understudy.cli.begin import begin
+    from understudy.cli.notes import note_other_code
     from understudy.cli.tables import forecast_table
     from understudy.config import load_config
     from understudy.pipeline.forecast_plan import ForecastConfig, forecast_of, forecast_plan, forecast_report
     from understudy.report import build_forecast_page
-    from understudy.runs import write_json
+    from understudy.runs import RunFolder, write_json
     from understudy.scheduler import run_stages
 
     loaded = load_config(config, overrides or [], preset="align")
@@ -59,7 +59,8 @@ def forecast(
             sampling=loaded.sampling,
         )
     )
-    run = begin(out, asked.config, resume=resume, inputs=asked.config.inputs())
+    run = RunFolder.create(out, asked.config, resume=resume, inputs=asked.config.inputs())
+    note_other_code(run)
     run_stages(run, forecast_plan(asked), jobs)
     found = forecast_report(run, asked)
     write_json(out / "forecast.json", found.to_json())

@@ -40,12 +40,12 @@ def shift(
     """
     from rich.console import Console
 
-    from understudy.cli.begin import begin
+    from understudy.cli.notes import note_other_code
     from understudy.cli.tables import shift_table
     from understudy.config import load_config
     from understudy.pipeline.shift_plan import ShiftConfig, shift_of, shift_plan, shift_report
     from understudy.report import build_shift_page
-    from understudy.runs import write_json
+    from understudy.runs import RunFolder, write_json
     from understudy.scheduler import run_stages
 
     loaded = load_config(config, overrides or [], preset="align")
@@ -62,7 +62,8 @@ def shift(
             sampling=loaded.sampling,
         )
     )
-    run = begin(out, asked.config, resume=resume, inputs=asked.config.inputs())
+    run = RunFolder.create(out, asked.config, resume=resume, inputs=asked.config.inputs())
+    note_other_code(run)
     run_stages(run, shift_plan(asked), jobs)
     found = shift_report(run, asked)
     write_json(out / "shift.json", found.to_json())

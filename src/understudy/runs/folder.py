@@ -27,15 +27,10 @@ FORMAT = 1
 
 
 class RunFolder:
-    """A run folder with a manifest; made by `create`, or by `open` for reading.
+    """A run folder with a manifest; made by `create`, or by `open` for reading."""
 
-    Attributes:
-        other_code: where it goes on with other code than it last ran with, what differs of the versions and the git revision:
-            `key: old, now new`.
-    """
-
-    def __init__(self, path: Path, manifest: Mapping[str, Any], other_code: Sequence[str] = ()) -> None:
-        self.path, self.manifest, self.other_code = path, manifest, tuple(other_code)
+    def __init__(self, path: Path, manifest: Mapping[str, Any]) -> None:
+        self.path, self.manifest = path, manifest
 
     @classmethod
     def create(
@@ -112,6 +107,12 @@ class RunFolder:
             )
         return cls(path, manifest)
 
+    def other_code(self) -> list[str]:
+        """What differs of versions and git revision from the time before, if it is a resumed run: `key: old, now new`."""
+        times = [self.manifest, *self.manifest.get("resumed", [])][-2:]
+        code = [{"versions": time.get("versions", {}), "git_revision": time.get("git_revision")} for time in times]
+        return differences(code[0], code[-1])
+
     def stage(self, name: str) -> Path:
         """Where a stage's output lies once it is finished."""
         return self.path / "stages" / name
@@ -158,12 +159,9 @@ class RunFolder:
                 path, "other input files", files, "bring the old files back, or start anew with another --out"
             )
         entry = {"time": _now(), "versions": versions(), "git_revision": git_revision()}
-        before = run.manifest.get("resumed", [])
-        last = {"versions": {}, "git_revision": None, **(before[-1] if before else run.manifest)}
-        other = differences(*({key: code[key] for key in ("versions", "git_revision")} for code in (last, entry)))
-        manifest = {**run.manifest, "resumed": [*before, entry]}
+        manifest = {**run.manifest, "resumed": [*run.manifest.get("resumed", []), entry]}
         write_json(path / MANIFEST, manifest)
-        return cls(path, manifest, other)
+        return cls(path, manifest)
 
 
 def _refuse_occupied(path: Path) -> None:

@@ -39,7 +39,7 @@ class CautiousSpeaker(AlignedSpeaker):
             raise ModelError(
                 "is to leave where it knows no answer, but its tokenizer has no token to leave with",
                 where=str(chat_model.model.name_or_path),
-                fix="align the user again, which adds the token, or delete its support.json",
+                fix="align the user again, which adds the token",
             )
         self.support = support
         self._leaves = Sampled([self.format.end_of_dialogue, self.format.end_of_turn], [0.0, 0.0], stopped=True)
