@@ -70,7 +70,7 @@ class SupportConfig(StageConfig):
     """How unlike the logs an agent may talk before the aligned user, who has learned no answer to it, leaves."""
 
     quantile: OpenShare | None = 0.99
-    """Share of the agents' messages in logs within each limit: how typical, how often said before; in (0, 1). Null: no limit."""
+    """Share of agents' messages in logs within each limit: how typical, how often said before; in (0, 1). Null: no limit."""
 
 
 class RealignmentConfig(StageConfig):
